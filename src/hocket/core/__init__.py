@@ -1,0 +1,1 @@
+"""The contract and the kernel. Knows no domain; imports nothing of hocket above itself."""

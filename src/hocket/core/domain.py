@@ -1,0 +1,91 @@
+"""What the registry knows of a domain: names and import paths, resolved when first used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import msgspec
+
+from hocket.core.scenario import Scenario
+
+
+class ProblemType(msgspec.Struct, frozen=True, kw_only=True):
+    """One problem of a domain. Import paths read ``package.module:attribute``.
+
+    - `scenario`: the Scenario subclass; its msgspec tag is ``domain/name``
+    - `simulate(scenario, policy, *, seed=0, kernel=None) -> Timeline`
+    - `check(scenario, timeline) -> list[Violation]`, sharing no code with `simulate`
+    - `metrics(scenario, timeline) -> dict[str, float]`; every objective is one of the keys
+    - `due(scenario) -> dict[str, int]`: due dates by group of the timeline, for pictures
+    - `solve(scenario, objective, *, time_limit, seed, workers, progress, stop) -> Solution`
+    """
+
+    name: str
+    summary: str
+    scenario: str
+    simulate: str
+    check: str
+    metrics: str
+    objectives: tuple[str, ...]
+    policies: tuple[str, ...]  # what `compare` runs when none is named
+    solve: str = ""
+    due: str = ""
+
+    def get(self, room: str) -> Any:
+        """The object behind one of the import paths, e.g. ``get("simulate")``."""
+        return resolve(getattr(self, room))
+
+
+class Domain(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain: its problems, and where its policies, formats, generators and names live.
+
+    - `policies`: the package whose modules each hold a tuple ``POLICIES`` of Policy classes
+    - `formats`: path of a tuple of Format
+    - `generators`: path of a tuple of Generator classes
+    - `names` and `named`: paths of ``names() -> list[str]`` and ``named(name) -> Scenario``, the
+      published instances that need no file, such as ``ta41``
+    """
+
+    name: str
+    summary: str
+    problems: tuple[ProblemType, ...]
+    policies: str
+    formats: str = ""
+    generators: str = ""
+    names: str = ""
+    named: str = ""
+
+
+class Format(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the field's own file formats.
+
+    `sniff(name, head)` says whether a file of this name that starts with `head` (its first 4 KiB)
+    is in this format. `read(text, name)` raises InputError, with line numbers where it can.
+    `write(scenario)` is None for formats that are only read.
+    """
+
+    name: str
+    summary: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[str, str], bool]
+    read: Callable[[str, str], Scenario]
+    write: Callable[[Any], str] | None = None
+
+
+class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A published workload generator. Its fields are its parameters; `make` draws one scenario."""
+
+    name: ClassVar[str] = ""
+    source: ClassVar[str] = ""
+
+    def make(self, seed: int = 0) -> Scenario:
+        """The scenario of this seed; the same seed gives the same scenario for ever."""
+        raise NotImplementedError(f"{type(self).__name__} has no make(seed)")
+
+
+def resolve(path: str) -> Any:
+    """Import the object behind ``package.module:attribute``."""
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,46 @@
+"""Published systems: citation, claims, and the experiment that checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+Fidelity = Literal["exact", "ratio", "shape", "reconstruction"]
+"""How strongly a reproduced figure supports the published one.
+
+`exact`: equals the authors' code or published instance. `ratio`: within a stated tolerance of the
+paper's ratio on comparable work. `shape`: same ordering or trend only. `reconstruction`: the paper
+leaves out what is needed; our choice is documented.
+"""
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """One published figure beside ours. `holds` says whether ours supports it at this label."""
+
+    name: str
+    published: float | str | None
+    measured: float | str
+    fidelity: Fidelity
+    holds: bool
+    note: str = ""
+
+
+Progress = Callable[[int, int, str], None]
+"""Called as ``progress(done, total, what)`` during long experiments."""
+
+
+class Paper(msgspec.Struct, frozen=True, kw_only=True):
+    """A published system and the experiment that checks it here.
+
+    `reproduce` is the import path of ``(*, full, seed, progress) -> list[Claim]``: seconds by
+    default, the published sizes and counts when `full`.
+    """
+
+    name: str
+    title: str
+    citation: str
+    policies: tuple[str, ...]
+    reproduce: str
+    notes: tuple[str, ...] = ()

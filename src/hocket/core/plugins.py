@@ -1,0 +1,42 @@
+"""Python files of users, imported by path: how a policy in one loose file joins the others."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from hocket.core.errors import InputError
+
+
+def module_in(path: str | Path) -> ModuleType:
+    """Import the Python file at `path`, once per process.
+
+    Raises InputError when there is no such file, or when running it fails.
+    """
+    full = Path(path).resolve()
+    name = f"hocket_file_{full.stem}_{hashlib.sha256(str(full).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    found = importlib.util.spec_from_file_location(name, full)
+    if found is None or found.loader is None or not full.is_file():
+        raise InputError(str(path), ["there is no such Python file"])
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    try:
+        found.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise InputError(str(path), [f"cannot be run: {type(error).__name__}: {error}"]) from error
+    return module
+
+
+def class_at(module: str, name: str, file: str) -> type:
+    """The class `name` of `module`; a module that cannot be imported is read from its `file`."""
+    if module.startswith("hocket_file_") and module not in sys.modules:
+        module_in(file)
+    found: type = getattr(importlib.import_module(module), name)
+    return found

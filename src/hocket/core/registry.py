@@ -1,0 +1,179 @@
+"""Names to things: domains, policies, papers. Built in by list, third parties by entry point."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any
+
+from hocket.core.domain import Domain, Format, Generator, ProblemType, resolve
+from hocket.core.errors import InputError, UnknownName, UserError
+from hocket.core.paper import Paper
+from hocket.core.plugins import module_in
+from hocket.core.policy import Policy
+from hocket.core.scenario import Scenario
+
+BUILT_IN = {"shop": "hocket.shop:DOMAIN"}
+PAPERS = "hocket.papers"
+
+
+@cache
+def domains() -> dict[str, Domain]:
+    """All domains by name: built-in ones first, then entry points ``hocket.domains``."""
+    found = {name: resolve(path) for name, path in BUILT_IN.items()}
+    for point in sorted(entry_points(group="hocket.domains"), key=lambda p: p.name):
+        found.setdefault(point.name, point.load())
+    return found
+
+
+def domain(name: str) -> Domain:
+    """The domain of this name. Raises UnknownName."""
+    if name not in domains():
+        raise UnknownName("domain", name, domains(), "`hocket list domains` shows all.")
+    return domains()[name]
+
+
+@cache
+def problem_types() -> dict[str, ProblemType]:
+    """All problem types by tag, such as ``shop/job-shop``."""
+    return {f"{d.name}/{p.name}": p for d in domains().values() for p in d.problems}
+
+
+def problem_type(scenario: Scenario | type[Scenario] | str) -> ProblemType:
+    """The problem type of a scenario, a scenario class, or a tag. Raises UnknownName."""
+    tag = scenario if isinstance(scenario, str) else tag_of(scenario)
+    if tag not in problem_types():
+        raise UnknownName("problem", tag, problem_types(), "`hocket list domains` shows all.")
+    return problem_types()[tag]
+
+
+def tag_of(scenario: Scenario | type[Scenario]) -> str:
+    """The tag that names the problem of a scenario, such as ``shop/job-shop``."""
+    return str(scenario.__struct_config__.tag)
+
+
+@cache
+def _policies_of(domain_name: str) -> dict[str, type[Policy]]:
+    package = importlib.import_module(domain(domain_name).policies)
+    found: dict[str, type[Policy]] = {}
+    for module in _modules(package):
+        for kind in getattr(module, "POLICIES", ()):
+            if kind.name in found:
+                raise UserError(f"two policies are named {kind.name}: rename one of them")
+            found[kind.name] = kind
+    return found
+
+
+def policies(domain_name: str | None = None) -> dict[str, type[Policy]]:
+    """Policy classes by full name, of one domain or of all, sorted by name.
+
+    Built in are the tuples ``POLICIES`` of the modules in each domain's policies package: a new
+    policy is one new file. Packages add theirs with the entry point group ``hocket.policies``,
+    whose value is a Policy class.
+    """
+    found: dict[str, type[Policy]] = {}
+    for name in domains() if domain_name is None else (domain_name,):
+        found |= _policies_of(name)
+    for kind in _plugged_policies():
+        if domain_name is None or kind.name.partition("/")[0] == domain_name:
+            found.setdefault(kind.name, kind)
+    return dict(sorted(found.items()))
+
+
+@cache
+def _plugged_policies() -> tuple[type[Policy], ...]:
+    points = sorted(entry_points(group="hocket.policies"), key=lambda p: p.name)
+    return tuple(point.load() for point in points)
+
+
+def policy_class(name: str) -> type[Policy]:
+    """The policy class of a name: ``shop/mdd``, or ``my_rule.py`` or ``my_rule.py:MyRule``.
+
+    Raises UnknownName (with the nearest names), or InputError for a file that is no policy file.
+    """
+    path, _, attribute = name.partition(":")
+    if path.endswith(".py"):
+        return _policy_in_file(path, attribute)
+    head, _, tail = name.partition("/")
+    if not tail:
+        same = [known for known in policies() if known.partition("/")[2] == name]
+        hint = f"Its full name is {same[0]}." if same else "A full name reads domain/policy."
+        raise UnknownName("policy", name, [] if same else policies(), hint)
+    domain(head)
+    if name not in policies(head):
+        raise UnknownName("policy", name, policies(head), "`hocket list policies` shows all.")
+    return policies(head)[name]
+
+
+def _policy_in_file(path: str, attribute: str) -> type[Policy]:
+    module = module_in(path)
+    own = [v for v in vars(module).values() if getattr(v, "__module__", "") == module.__name__]
+    kinds = {v.__name__: v for v in own if isinstance(v, type) and issubclass(v, Policy)}
+    if attribute:
+        if attribute not in kinds:
+            raise UnknownName(f"policy in {path}", attribute, kinds)
+        return kinds[attribute]
+    if len(kinds) != 1:
+        names = ", ".join(kinds) or "none"
+        raise InputError(path, [f"holds {len(kinds)} policies ({names}); write {path}:NAME"])
+    return next(iter(kinds.values()))
+
+
+@cache
+def papers() -> dict[str, Paper]:
+    """All published systems with an experiment, by name: one file of ``hocket.papers`` each."""
+    found = [module.PAPER for module in _modules(importlib.import_module(PAPERS))]
+    return {paper.name: paper for paper in sorted(found, key=lambda p: p.name)}
+
+
+def paper(name: str) -> Paper:
+    """The paper of this name. Raises UnknownName."""
+    if name not in papers():
+        raise UnknownName("paper", name, papers(), "`hocket list papers` shows all.")
+    return papers()[name]
+
+
+def generators() -> dict[str, type[Generator]]:
+    """Generator classes by full name, ``shop/taillard``."""
+    return {
+        f"{d.name}/{kind.name}": kind
+        for d in domains().values()
+        if d.generators
+        for kind in resolve(d.generators)
+    }
+
+
+def generator_class(name: str) -> type[Generator]:
+    """The generator class of this name. Raises UnknownName."""
+    if name not in generators():
+        raise UnknownName("generator", name, generators(), "`hocket generate` alone shows all.")
+    return generators()[name]
+
+
+def formats() -> dict[str, Format]:
+    """The field's own file formats by name, of all domains."""
+    return {f.name: f for d in domains().values() if d.formats for f in resolve(d.formats)}
+
+
+def scenario_names() -> list[str]:
+    """Every published instance that needs no file, as ``shop/ta01``."""
+    return [f"{d.name}/{n}" for d in domains().values() if d.names for n in resolve(d.names)()]
+
+
+def named_scenario(name: str) -> Any:
+    """The published instance of this name, ``shop/ta41``. Raises UnknownName."""
+    head, _, tail = name.partition("/")
+    owner = domain(head)
+    if not owner.named:
+        raise UnknownName("scenario", name, scenario_names())
+    return resolve(owner.named)(tail)
+
+
+def _modules(package: ModuleType) -> Iterator[ModuleType]:
+    """The modules of a package, in order of name."""
+    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
+        yield importlib.import_module(f"{package.__name__}.{info.name}")

@@ -1,0 +1,135 @@
+"""Scenarios written as YAML, JSON or TOML that `load` reads back exactly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from hocket.core import files
+from hocket.core.errors import UserError
+from hocket.core.scenario import Scenario
+from hocket.core.structured import KINDS, reads_as_text
+
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_WIDTH = 100
+
+
+def save(scenario: Scenario, path: str | Path) -> None:
+    """Write a scenario to a file: YAML, JSON or TOML by its suffix, whole or not at all.
+
+    Fields that have their default are left out. Raises UserError for another suffix, a folder
+    that is missing or read-only, or a full disk.
+    """
+    files.write(path, dumps(scenario, _kind(path)))
+
+
+def dumps(scenario: Scenario, kind: str) -> str:
+    """The text of a scenario in language `kind`: ``yaml``, ``json`` or ``toml``."""
+    data = plain(scenario)
+    if kind == "json":
+        return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    if kind == "toml":
+        return _toml(data)
+    return str(
+        yaml.dump(
+            data,
+            Dumper=_Dumper,
+            sort_keys=False,
+            default_flow_style=None,
+            allow_unicode=True,
+            width=_WIDTH,
+        )
+    )
+
+
+def plain(scenario: Scenario) -> dict[str, Any]:
+    """The scenario as dicts and lists, `problem` and `name` first, without defaults."""
+    config = scenario.__struct_config__
+    data = _without_defaults(scenario)
+    head = {str(config.tag_field): config.tag, "name": scenario.name}
+    return head | {key: value for key, value in data.items() if key not in head}
+
+
+def _without_defaults(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        config = value.__struct_config__
+        found: dict[str, Any] = {config.tag_field: config.tag} if config.tag_field else {}
+        for field in msgspec.structs.fields(type(value)):
+            inner = getattr(value, field.name)
+            if field.required or inner != _default(field):
+                found[field.encode_name] = _without_defaults(inner)
+        return found
+    if isinstance(value, (list, tuple)):
+        return [_without_defaults(inner) for inner in value]
+    if isinstance(value, dict):
+        return {key: _without_defaults(inner) for key, inner in value.items()}
+    return value
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+def _kind(path: str | Path) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix not in KINDS:
+        known = ", ".join(KINDS)
+        raise UserError(f"{path}: not written: no format for suffix {suffix!r}; write {known}")
+    return KINDS[suffix]
+
+
+class _Dumper(_DUMPER):  # type: ignore[misc]
+    """Quotes every text that YAML 1.1 or 1.2 would take for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Equal parts are written out, not as references that nobody can read."""
+        return True
+
+
+def _text(dumper: Any, data: str) -> Any:
+    style = None if reads_as_text(data) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _toml(data: dict[str, Any]) -> str:
+    """One line per key; a list of tables has one inline table per line."""
+    return "".join(f"{_toml_key(key)} = {_toml_top(value)}\n" for key, value in data.items())
+
+
+def _toml_top(value: Any) -> str:
+    if isinstance(value, list) and any(isinstance(inner, (dict, list)) for inner in value):
+        return "[\n" + "".join(f"  {_toml_value(inner)},\n" for inner in value) + "]"
+    return _toml_value(value)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{_toml_key(k)} = {_toml_value(v)}" for k, v in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(_toml_value(inner) for inner in value)}]"
+    if isinstance(value, str):
+        return _toml_text(value)
+    if value is None:
+        raise UserError("TOML cannot hold a field without value; save as .yaml or .json")
+    return json.dumps(value)
+
+
+def _toml_key(key: Any) -> str:
+    word = str(key)
+    bare = word.isascii() and word.replace("_", "a").replace("-", "a").isalnum()
+    return word if bare else _toml_text(word)
+
+
+def _toml_text(text: str) -> str:
+    """A basic string: JSON's escapes are TOML's, save that TOML escapes DEL too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

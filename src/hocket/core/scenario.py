@@ -1,0 +1,64 @@
+"""What every scenario shares: an immutable description of work, resources and disturbances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Annotated, Literal
+
+import msgspec
+
+from hocket.core.errors import Problem
+
+TimeUnit = Literal["tick", "ns", "us", "ms", "s", "min", "h", "day"]
+
+_NANOSECONDS: dict[str, int] = {
+    "ns": 1,
+    "us": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "min": 60 * 10**9,
+    "h": 3600 * 10**9,
+    "day": 86400 * 10**9,
+}
+
+Ticks = Annotated[int, msgspec.Meta(ge=0, le=2**40, extra_json_schema={"x-hocket": "ticks"})]
+"""A span of time in ticks of the scenario's unit: a non-negative integer.
+
+In a file it may also be text with a unit, such as ``"90 s"``; the loader converts it exactly with
+`to_ticks` or says why it cannot.
+"""
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of all scenarios. Times are integers in ticks; `time_unit` says how long one is."""
+
+    name: str = ""
+    time_unit: TimeUnit = "tick"
+
+    def problems(self) -> Iterator[Problem]:
+        """Everything wrong with this scenario that types alone cannot see. Empty when sound."""
+        yield from ()
+
+
+def to_ticks(text: str, unit: str) -> int:
+    """Convert ``"1.5 h"`` to ticks of `unit`, exactly.
+
+    Raises ValueError when the text has no known unit, when the scenario counts abstract ticks, or
+    when the value is no whole number of ticks.
+    """
+    number, _, given = text.strip().partition(" ")
+    try:
+        value = Fraction(number)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"{text!r} is not a time; write a number of ticks, or '90 s'") from None
+    given = given.strip()
+    if given not in _NANOSECONDS:
+        known = ", ".join(_NANOSECONDS)
+        raise ValueError(f"{text!r} has no known unit of time; the units are {known}")
+    if unit not in _NANOSECONDS:
+        raise ValueError(f"{text!r} has a unit, but time_unit is {unit!r}; set it, e.g. to {given}")
+    ticks = value * _NANOSECONDS[given] / _NANOSECONDS[unit]
+    if ticks.denominator != 1:
+        raise ValueError(f"{text!r} is {float(ticks):g} {unit}, no whole number of ticks")
+    return int(ticks)

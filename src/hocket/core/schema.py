@@ -1,0 +1,95 @@
+"""JSON Schemas of scenario files and policy files, for editors that complete and check them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import msgspec
+
+from hocket.core import registry
+from hocket.core.policy import Policy
+from hocket.core.scenario import Scenario, TimeUnit
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_FIELD = re.compile(r"^- `(\w+)`: (.*(?:\n  .*)*)", re.MULTILINE)
+_UNITS = "|".join(unit for unit in get_args(TimeUnit) if unit != "tick")
+_TIME = rf"^\d+(\.\d+)?(/\d+|[eE][-+]?\d{{1,2}})? *({_UNITS})$"
+
+
+def schema(kind: type | str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a type, a problem ``shop/job-shop`` or a policy's name.
+
+    Descriptions come from docstrings: of a type its docstring, of a field its line ``- `field`:``
+    there. A span of time is a number of ticks or text with a unit. A file may name its schema with
+    the key ``$schema``. Raises UnknownName.
+    """
+    if isinstance(kind, str):
+        kind = _named(kind)
+    found: dict[str, Any] = {"$schema": DIALECT, **msgspec.json.schema(kind)}
+    chosen = set(_chosen_by_tag(found))
+    for name, part in found.get("$defs", {}).items():
+        _describe(part)
+        if name != kind.__name__ and name not in chosen:
+            _free_of_tag(part)
+    if issubclass(kind, (Scenario, Policy)):
+        root = found["$defs"][kind.__name__]
+        root["properties"] = {"$schema": {"type": "string"}, **root["properties"]}
+        if issubclass(kind, Policy):
+            root["properties"]["policy"] = {"const": kind.name}
+            root["required"] = ["policy", *root["required"]]
+    return dict(_with_times(found))
+
+
+def _named(name: str) -> type:
+    if name in registry.problem_types():
+        found: type = registry.problem_types()[name].get("scenario")
+        return found
+    return registry.policy_class(name)
+
+
+def _describe(part: dict[str, Any]) -> None:
+    """Hand the lines of a type's docstring that speak of one field to that field."""
+    if "description" not in part:
+        return
+    text = inspect.cleandoc(part["description"])
+    for name, line in _FIELD.findall(text):
+        if name in part.get("properties", {}):
+            part["properties"][name]["description"] = " ".join(line.split())
+    part["description"] = _FIELD.sub("", text).strip()
+
+
+def _chosen_by_tag(node: Any) -> Iterator[str]:
+    """The types that a tag tells apart."""
+    if isinstance(node, list):
+        for inner in node:
+            yield from _chosen_by_tag(inner)
+    elif isinstance(node, dict):
+        for ref in node.get("discriminator", {}).get("mapping", {}).values():
+            yield ref.rpartition("/")[2]
+        for inner in node.values():
+            yield from _chosen_by_tag(inner)
+
+
+def _free_of_tag(part: dict[str, Any]) -> None:
+    """Where a type stands alone its tag may be left out of a file."""
+    tags = [k for k, v in part.get("properties", {}).items() if list(v) == ["enum"]]
+    tags = [tag for tag in tags if len(part["properties"][tag]["enum"]) == 1]
+    part["required"] = [name for name in part.get("required", ()) if name not in tags]
+
+
+def _with_times(node: Any) -> Any:
+    """The schema with every span of time open to text with a unit."""
+    if isinstance(node, list):
+        return [_with_times(inner) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("x-hocket") != "ticks":
+        return {key: _with_times(inner) for key, inner in node.items()}
+    number = {key: node[key] for key in ("type", "minimum", "maximum") if key in node}
+    rest = {key: inner for key, inner in node.items() if key not in number and key != "x-hocket"}
+    text = {"type": "string", "pattern": _TIME, "examples": ["90 s", "1.5 h"]}
+    return {"anyOf": [number, text], **rest}

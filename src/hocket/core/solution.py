@@ -1,0 +1,70 @@
+"""A schedule with its objective, a proven bound, a status, and a checker's verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from hocket.core.timeline import Timeline
+
+Status = Literal["optimal", "feasible", "infeasible", "unknown"]
+
+OnImprovement = Callable[[float, float | None, float | None], None]
+"""Called as ``progress(seconds, objective or None, bound or None)`` while a solver works."""
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """A constraint that a schedule breaks: the rule's short name, and what happened where."""
+
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.message}"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One improvement of a solver: when (seconds), the objective and the bound then known."""
+
+    seconds: float
+    value: float | None
+    bound: float | None
+
+
+class Solution(msgspec.Struct, frozen=True, kw_only=True):
+    """What a solver found and proved.
+
+    `value` is None when there is no schedule; `bound` never exceeds the optimum (all objectives are
+    minimised); `violations` is what the independent checker found, so a sound solution has none.
+    `reason` explains an infeasible or empty-handed outcome; `interrupted` says that Ctrl-C ended
+    the search before the time limit.
+    """
+
+    scenario: str
+    objective: str
+    status: Status
+    value: float | None = None
+    bound: float | None = None
+    timeline: Timeline | None = None
+    violations: tuple[Violation, ...] = ()
+    solver: str = ""
+    seconds: float = 0.0
+    log: tuple[Step, ...] = ()
+    reason: str = ""
+    interrupted: bool = False
+
+    @property
+    def feasible(self) -> bool:
+        """Whether there is a schedule and the independent checker accepts it."""
+        return self.timeline is not None and not self.violations
+
+    @property
+    def gap(self) -> float | None:
+        """``(value - bound) / |value|``; 0 when equal, None when either is unknown."""
+        if self.value is None or self.bound is None:
+            return None
+        if self.value == self.bound:
+            return 0.0
+        return (self.value - self.bound) / max(abs(self.value), 1e-9)
