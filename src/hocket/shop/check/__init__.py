@@ -1,0 +1,1 @@
+"""Independent feasibility checkers: they read scenario and timeline, and nothing of a simulator."""

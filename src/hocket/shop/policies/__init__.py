@@ -1,0 +1,1 @@
+"""Policies of machine scheduling, one file per family; each ends with its tuple ``POLICIES``."""

@@ -1,0 +1,1 @@
+"""Worlds of machine scheduling on the kernel, one file per problem."""

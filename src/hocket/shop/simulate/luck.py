@@ -1,0 +1,40 @@
+"""What chance decides in a shop, drawn from named streams, and tables made before the start."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hocket.core.streams import Streams
+from hocket.shop.model.arrays import ShopArrays
+from hocket.shop.model.jobshop import JobShop
+
+
+def releases(shop: JobShop, streams: Streams) -> list[int]:
+    """When each job arrives (ticks): as given, or drawn from the scenario's arrival process."""
+    if shop.arrivals is None:
+        return [job.release for job in shop.jobs]
+    times = shop.arrivals.times(streams["arrivals"], count=len(shop.jobs))
+    return [int(time) for time in times]
+
+
+def durations(shop: JobShop, data: ShopArrays, streams: Streams) -> list[dict[int, int]]:
+    """The real duration of each operation on each of its machines (ticks)."""
+    if shop.noise is None:
+        return [dict(pairs) for pairs in data.choices]
+    real: list[dict[int, int]] = []
+    for j, name in enumerate(data.jobs):
+        pairs = data.choices[data.first[j] : data.first[j + 1]]
+        nominal = np.array([d for choice in pairs for _, d in choice], np.int64)
+        drawn = iter(shop.noise.sample(streams[f"job.{name}.durations"], nominal).tolist())
+        real += [{m: next(drawn) for m, _ in choice} for choice in pairs]
+    return real
+
+
+def setup_times(shop: JobShop) -> list[dict[tuple[str, str], int]]:
+    """Per machine, ``(family before, family after) -> ticks``; a machine's own entry wins."""
+    tables: list[dict[tuple[str, str], int]] = []
+    for machine in shop.machines:
+        general = {(s.before, s.after): s.duration for s in shop.setups if not s.machine}
+        own = {(s.before, s.after): s.duration for s in shop.setups if s.machine == machine.name}
+        tables.append(general | own)
+    return tables
