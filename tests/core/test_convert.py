@@ -59,6 +59,11 @@ def one(**fields):
     return found
 
 
+def test_a_hint_is_given_only_where_the_number_is_exact():
+    assert one(start=1e15).endswith("got 1000000000000000.0; write 1000000000000000")
+    assert one(start=1e300).endswith("got 1e+300")
+
+
 def test_sound_data_become_an_object():
     data = {"problem": "toy/plan", "items": [{"name": "a", "law": {"kind": "fixed", "value": 1}}]}
     assert convert(data, Plan, source="") == Plan(items=(Item(name="a", law=Fixed(value=1)),))

@@ -1,6 +1,5 @@
 import gzip
 import os
-import stat
 import tempfile
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hocket.core import files
-from hocket.core.errors import InputError, UserError
+from hocket.core.errors import InputError
 
 root_reads_all = pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
 
@@ -135,66 +134,6 @@ def test_standard_input(monkeypatch, tmp_path):
 )
 def test_names(path, stem, suffix):
     assert (files.stem(path), files.suffix(path)) == (stem, suffix)
-
-
-def test_write_replaces_whole_files(tmp_path):
-    path = tmp_path / "a.txt"
-    files.write(path, "erst")
-    files.write(path, "zweit ü")
-    assert path.read_bytes() == "zweit ü".encode()
-    assert os.listdir(tmp_path) == ["a.txt"]
-
-
-def test_write_keeps_permissions_and_gives_ordinary_ones(tmp_path):
-    path, other = tmp_path / "a.txt", tmp_path / "b.txt"
-    other.touch()
-    files.write(path, "x")
-    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(other.stat().st_mode)
-    path.chmod(0o640)
-    files.write(path, "y")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
-    files.write(path, "old")
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", full)
-    with pytest.raises(UserError, match="no space left"):
-        files.write(path, "new")
-    assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
-
-
-@root_reads_all
-def test_a_read_only_folder(tmp_path):
-    tmp_path.chmod(0o555)
-    try:
-        with pytest.raises(UserError, match="permission denied; choose a folder"):
-            files.write(tmp_path / "a.txt", "x")
-    finally:
-        tmp_path.chmod(0o755)
-
-
-def test_a_refused_write_is_explained(tmp_path, monkeypatch):
-    def refuse(*_, **__):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
-    with pytest.raises(UserError, match="permission denied; choose a folder that you may write"):
-        files.write(tmp_path / "a.txt", "x")
-
-
-def test_other_impossible_targets(tmp_path):
-    with pytest.raises(UserError, match="there is no folder"):
-        files.write(tmp_path / "no" / "a.txt", "x")
-    with pytest.raises(UserError, match="this is a folder"):
-        files.write(tmp_path, "x")
-    with pytest.raises(UserError, match="no valid Unicode"):
-        files.write(tmp_path / "a.txt", "\ud800")
 
 
 @given(st.binary(max_size=200))

@@ -61,8 +61,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
 class Format(msgspec.Struct, frozen=True, kw_only=True):
     """One of the field's own file formats.
 
-    `sniff(name, head)` says whether a file of this name that starts with `head` (its first 4 KiB)
-    is in this format. `read(text, name)` raises InputError, with line numbers where it can.
+    `sniff(name, head)` says whether a file of this name and start is in this format; `head` has
+    up to 4 KiB of whole lines. `read(text, name)` raises InputError, with lines where it can.
     `write(scenario)` is None for formats that are only read.
     """
 

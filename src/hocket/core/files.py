@@ -1,22 +1,20 @@
-"""Files as bytes and text: read within a limit, written whole or not at all.
+"""Files as bytes and text, read within a limit.
 
 Everything that can be wrong with a file is an InputError that names it and says what to do.
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import gzip
 import io
 import os
 import sys
-import tempfile
 import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from hocket.core.errors import InputError, UserError
+from hocket.core.errors import InputError
 
 LIMIT = 64 * 2**20
 """The largest input in bytes that is read unless the caller says otherwise."""
@@ -78,30 +76,6 @@ def decode(data: bytes, source: str) -> str:
     if not decoded.strip():
         raise InputError(source, ["the file is empty"])
     return decoded
-
-
-def write(path: str | Path, content: str) -> None:
-    """Write a text file as UTF-8, whole or not at all: readers never see half of it.
-
-    Raises UserError if the folder is missing or may not be written to, or the text is not valid
-    Unicode.
-    """
-    target = Path(path)
-    try:
-        data = content.encode()
-    except UnicodeEncodeError as error:
-        bad = error.object[error.start]
-        raise UserError(f"{target}: not written: {bad!r} is no valid Unicode character") from None
-    try:
-        _replace(target, data)
-    except FileNotFoundError:
-        raise UserError(f"{target}: not written: there is no folder {target.parent}") from None
-    except IsADirectoryError:
-        raise UserError(f"{target}: not written: this is a folder; name a file") from None
-    except (OSError, ValueError) as error:
-        reason = _reason(error)
-        advice = "choose a folder that you may write to, with room on its disk"
-        raise UserError(f"{target}: not written: {reason}; {advice}") from None
 
 
 def stem(path: str | Path) -> str:
@@ -167,31 +141,6 @@ def _unpacked(data: bytes, source: str, limit: int) -> bytes:
         message = f"too large: unpacks to more than the limit of {_mib(limit)}; {_SMALLER}"
         raise InputError(source, [message])
     return unpacked
-
-
-def _replace(target: Path, data: bytes) -> None:
-    """Write beside the target, then rename over it: a rename is atomic within a folder."""
-    if target.is_dir():
-        raise IsADirectoryError(target)
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, _mode(target))
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _mode(target: Path) -> int:
-    """The permissions of the file replaced, or those a new file gets; mkstemp's are private."""
-    with contextlib.suppress(OSError):
-        return target.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def _nearest(path: Path) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import yaml
 
-from hocket.core import files
 from hocket.core.errors import UserError
 from hocket.core.scenario import Scenario
 from hocket.core.structured import KINDS, reads_as_text
+from hocket.core.writing import write_text
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _WIDTH = 100
@@ -24,7 +24,7 @@ def save(scenario: Scenario, path: str | Path) -> None:
     Fields that have their default are left out. Raises UserError for another suffix, a folder
     that is missing or read-only, or a full disk.
     """
-    files.write(path, dumps(scenario, _kind(path)))
+    write_text(path, dumps(scenario, _kind(path)))
 
 
 def dumps(scenario: Scenario, kind: str) -> str:

@@ -22,12 +22,20 @@ _NANOSECONDS: dict[str, int] = {
     "day": 86400 * 10**9,
 }
 
-Ticks = Annotated[int, msgspec.Meta(ge=0, le=2**40, extra_json_schema={"x-hocket": "ticks"})]
+LONGEST = 2**40
+"""More ticks than any time in a scenario may have; sums of them still fit in 64 bits."""
+
+Ticks = Annotated[int, msgspec.Meta(ge=0, le=LONGEST, extra_json_schema={"x-hocket": "ticks"})]
 """A span of time in ticks of the scenario's unit: a non-negative integer.
 
 In a file it may also be text with a unit, such as ``"90 s"``; the loader converts it exactly with
 `to_ticks` or says why it cannot.
 """
+
+SignedTicks = Annotated[
+    int, msgspec.Meta(ge=-LONGEST, le=LONGEST, extra_json_schema={"x-hocket": "ticks"})
+]
+"""Ticks that may be negative, such as a time lag."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +57,8 @@ def to_ticks(text: str, unit: str) -> int:
     """
     number, _, given = text.strip().partition(" ")
     try:
+        if len(number) > 40 or ("e" in number.lower() and abs(float(number)) > 1e30):
+            raise ValueError  # an exact fraction of such a number would never end
         value = Fraction(number)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"{text!r} is not a time; write a number of ticks, or '90 s'") from None

@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hocket.core.disturb.checks import not_negative, positive
+from hocket.core.scenario import Ticks
 
-Ticks: TypeAlias = npt.NDArray[np.int64]
+TickArray: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 _LATEST = 2.0**62
@@ -47,7 +48,7 @@ class Poisson(_Process, frozen=True, kw_only=True, tag="poisson"):
 
     def times(
         self, rng: np.random.Generator, *, count: int | None = None, until: int | None = None
-    ) -> Ticks:
+    ) -> TickArray:
         """Arrival ticks; see the module."""
         mean = 1 / self.rate
         return _renewal(lambda size: rng.exponential(mean, size), self.rate, count, until)
@@ -69,7 +70,7 @@ class GammaArrivals(_Process, frozen=True, kw_only=True, tag="gamma"):
 
     def times(
         self, rng: np.random.Generator, *, count: int | None = None, until: int | None = None
-    ) -> Ticks:
+    ) -> TickArray:
         """Arrival ticks; see the module."""
         shape = 1 / self.cv**2
         scale = 1 / (self.rate * shape)
@@ -88,7 +89,7 @@ class Deterministic(_Process, frozen=True, kw_only=True, tag="deterministic"):
 
     def times(
         self, rng: np.random.Generator, *, count: int | None = None, until: int | None = None
-    ) -> Ticks:
+    ) -> TickArray:
         """Arrival ticks; see the module. Draws nothing from `rng`."""
         most = _most(1 / self.interval, count, until)
         if until is not None:
@@ -102,7 +103,7 @@ class Deterministic(_Process, frozen=True, kw_only=True, tag="deterministic"):
 class TraceArrivals(_Process, frozen=True, kw_only=True, tag="trace"):
     """Recorded arrivals: the ticks `at`, none decreasing, several at one tick allowed."""
 
-    at: tuple[int, ...]
+    at: tuple[Ticks, ...]
 
     def __post_init__(self) -> None:
         for i, (before, after) in enumerate(zip((0, *self.at), self.at, strict=False)):
@@ -114,7 +115,7 @@ class TraceArrivals(_Process, frozen=True, kw_only=True, tag="trace"):
 
     def times(
         self, rng: np.random.Generator, *, count: int | None = None, until: int | None = None
-    ) -> Ticks:
+    ) -> TickArray:
         """Arrival ticks; see the module. Draws nothing from `rng`; a trace may run out."""
         _most(0, count, until)
         ticks = np.array(self.at, dtype=np.int64)[:count]
@@ -140,7 +141,7 @@ def _most(rate: float, count: int | None, until: int | None) -> int:
 
 def _renewal(
     draw: Callable[[int], Floats], rate: float, count: int | None, until: int | None
-) -> Ticks:
+) -> TickArray:
     """Add up independent gaps; `draw` makes as many as it is told."""
     _most(rate, count, until)
     # Blocks of one size whatever is asked for, added from left to right: a shorter request then

@@ -9,6 +9,8 @@ from itertools import accumulate
 
 import msgspec
 
+from hocket.core.scenario import Ticks
+
 Interval = tuple[int, int]
 """Ticks ``[start, end)``: open at start, over at end."""
 
@@ -34,9 +36,9 @@ class Calendar(
     along the ticks or the shifts.
     """
 
-    period: int
-    open: tuple[Interval, ...]
-    closed: tuple[Interval, ...] = ()
+    period: Ticks
+    open: tuple[tuple[Ticks, Ticks], ...]
+    closed: tuple[tuple[Ticks, Ticks], ...] = ()
 
     def __post_init__(self) -> None:
         if self.period < 1:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from hocket.core.disturb.checks import not_negative
 
-Ticks: TypeAlias = npt.NDArray[np.int64]
+TickArray: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 _LATEST = 2.0**62
@@ -47,7 +47,7 @@ class Normal(_Noise, frozen=True, kw_only=True, tag="normal"):
         """Factors, shape ``(size,)``."""
         return np.maximum(0.0, rng.normal(1.0, self.cv, size))
 
-    def sample(self, rng: np.random.Generator, nominal: int | npt.ArrayLike) -> Ticks:
+    def sample(self, rng: np.random.Generator, nominal: int | npt.ArrayLike) -> TickArray:
         """Actual durations, in ticks, of the shape of `nominal`."""
         return _scale(nominal, self, rng)
 
@@ -65,7 +65,7 @@ class LogNormal(_Noise, frozen=True, kw_only=True, tag="lognormal"):
         variance = math.log1p(self.cv**2)
         return rng.lognormal(-variance / 2, math.sqrt(variance), size)
 
-    def sample(self, rng: np.random.Generator, nominal: int | npt.ArrayLike) -> Ticks:
+    def sample(self, rng: np.random.Generator, nominal: int | npt.ArrayLike) -> TickArray:
         """Actual durations, in ticks, of the shape of `nominal`."""
         return _scale(nominal, self, rng)
 
@@ -84,7 +84,7 @@ class GammaNoise(_Noise, frozen=True, kw_only=True, tag="gamma"):
             return np.ones(size)
         return rng.gamma(self.cv**-2, self.cv**2, size)
 
-    def sample(self, rng: np.random.Generator, nominal: int | npt.ArrayLike) -> Ticks:
+    def sample(self, rng: np.random.Generator, nominal: int | npt.ArrayLike) -> TickArray:
         """Actual durations, in ticks, of the shape of `nominal`."""
         return _scale(nominal, self, rng)
 
@@ -105,7 +105,7 @@ class Uniform(_Noise, frozen=True, kw_only=True, tag="uniform"):
         """Factors, shape ``(size,)``."""
         return rng.uniform(self.low, self.high, size)
 
-    def sample(self, rng: np.random.Generator, nominal: int | npt.ArrayLike) -> Ticks:
+    def sample(self, rng: np.random.Generator, nominal: int | npt.ArrayLike) -> TickArray:
         """Actual durations, in ticks, of the shape of `nominal`."""
         return _scale(nominal, self, rng)
 
@@ -125,7 +125,7 @@ class Empirical(_Noise, frozen=True, kw_only=True, tag="empirical"):
         """Factors, shape ``(size,)``."""
         return np.array(self.factors)[rng.integers(0, len(self.factors), size)]
 
-    def sample(self, rng: np.random.Generator, nominal: int | npt.ArrayLike) -> Ticks:
+    def sample(self, rng: np.random.Generator, nominal: int | npt.ArrayLike) -> TickArray:
         """Actual durations, in ticks, of the shape of `nominal`."""
         return _scale(nominal, self, rng)
 
@@ -134,7 +134,7 @@ Noise: TypeAlias = Normal | LogNormal | GammaNoise | Uniform | Empirical
 """Any noise, as the type of a scenario's field."""
 
 
-def _scale(nominal: int | npt.ArrayLike, noise: Noise, rng: np.random.Generator) -> Ticks:
+def _scale(nominal: int | npt.ArrayLike, noise: Noise, rng: np.random.Generator) -> TickArray:
     """Durations times factors, in whole ticks."""
     durations = np.asarray(nominal)
     if durations.size and durations.dtype.kind not in "iu":

@@ -38,5 +38,5 @@ def named(name: str) -> JobShop:
         return taillard.published(name)
     if name in demirkol.PUBLISHED:
         return demirkol.published(name)
-    hint = "Instances that need no file are ta01 to ta80 and dmu01 to dmu80."
+    hint = "Instances that need no file are shop/ta01 to shop/ta80 and shop/dmu01 to shop/dmu80."
     raise UnknownName("instance", name, names(), hint)

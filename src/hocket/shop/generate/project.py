@@ -15,6 +15,7 @@ import numpy as np
 from hocket.core.domain import Generator
 from hocket.core.errors import InputError, Problem
 from hocket.core.streams import Streams
+from hocket.shop.generate.classic import checked
 from hocket.shop.model.project import Activity, Lag, Mode, Project, Resource
 from hocket.solve.network import windows
 from hocket.solve.sgs import Profile
@@ -56,11 +57,14 @@ class ProGen(Generator, frozen=True, kw_only=True):
     ends: Positive = 3
     degree: Positive = 3
 
-    def make(self, seed: int = 0) -> Project:
-        """See Generator.make. Raises InputError when there are more modes than durations."""
+    def __post_init__(self) -> None:
+        checked(self)
         if self.modes > self.longest:
             told = f"{self.modes} modes of different durations do not fit into 1 to {self.longest}"
-            raise InputError("project", [Problem("modes", told)])
+            raise InputError("shop/project", [Problem("modes", told)])
+
+    def make(self, seed: int = 0) -> Project:
+        """See Generator.make."""
         streams = Streams(seed)
         arcs = self._network(streams["project.network"])
         durations = self._durations(streams["project.durations"])

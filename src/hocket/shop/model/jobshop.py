@@ -16,7 +16,7 @@ from hocket.core.errors import Problem, did_you_mean
 from hocket.core.scenario import Scenario, Ticks
 from hocket.shop.model.objectives import DUE_DATE_OBJECTIVES, Objective
 
-Weight = Annotated[int, msgspec.Meta(ge=0)]
+Weight = Annotated[int, msgspec.Meta(ge=0, le=2**20)]
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,9 +170,10 @@ def _operation_problems(path: str, operation: Operation, machines: set[str]) -> 
         yield Problem(path, "no machine can do this operation: give machine or alternatives")
     elif not operation.alternatives and operation.duration is None:
         yield Problem(f"{path}.duration", "missing")
-    for choice in operation.choices():
+    for i, choice in enumerate(operation.choices()):
         if choice.machine not in machines:
-            yield unknown(path, "machine", choice.machine, machines)
+            where = f"{path}.alternatives[{i}]" if operation.alternatives else path
+            yield unknown(f"{where}.machine", "machine", choice.machine, machines)
     yield from repeated(path, [choice.machine for choice in operation.choices()])
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from hocket.core.errors import Problem
-from hocket.core.scenario import Scenario, Ticks
+from hocket.core.scenario import Scenario, SignedTicks, Ticks
 from hocket.shop.model.jobshop import (
     Weight,
     _Part,
@@ -21,7 +21,6 @@ from hocket.shop.model.jobshop import (
 from hocket.shop.model.objectives import Objective
 from hocket.solve.network import Link, Network, Task, TaskMode, arcs, windows
 
-Gap = Annotated[int, msgspec.Meta(ge=-(2**40), le=2**40)]
 Amount = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 
 
@@ -75,8 +74,8 @@ class Lag(_Part, frozen=True, kw_only=True):
 
     before: str
     after: str
-    least: Gap = 0
-    most: Gap | None = None
+    least: SignedTicks = 0
+    most: SignedTicks | None = None
     since: Literal["start", "finish"] = "finish"
     of: Literal["start", "finish"] = "start"
 
@@ -98,6 +97,13 @@ class Project(Scenario, frozen=True, kw_only=True, tag_field="problem", tag="sho
     def consumed(self) -> tuple[Resource, ...]:
         """The resources with a stock for the whole project, in their order."""
         return tuple(r for r in self.resources if not r.renewable)
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """The lanes of a timeline in order: the renewable resources, then ``project`` if needed."""
+        names = tuple(r.name for r in self.renewable)
+        used = {self.lane(i, k) for i, a in enumerate(self.activities) for k in range(len(a.modes))}
+        return (*names, "project") if "project" in used - set(names) else names
 
     def lane(self, activity: int, mode: int) -> str:
         """Where a timeline draws the activity: on the renewable resource it takes most of.
