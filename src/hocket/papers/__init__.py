@@ -1,0 +1,1 @@
+"""Published systems, one file each; every file ends with its ``PAPER``."""

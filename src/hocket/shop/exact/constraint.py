@@ -1,0 +1,101 @@
+"""Every other variant: CP-SAT, started from the best dispatching rule."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import msgspec
+
+from hocket.core.solution import Status
+from hocket.core.timeline import Timeline
+from hocket.shop.exact import warm
+from hocket.shop.exact.answer import Answer, Journal, Limits
+from hocket.shop.exact.case import full_case
+from hocket.shop.exact.explain import contradiction
+from hocket.shop.exact.horizon import useful_end
+from hocket.shop.exact.model import build, read
+from hocket.shop.exact.objective import evaluate
+from hocket.shop.exact.plan import from_timeline, to_timeline
+from hocket.shop.metrics import jobshop_metrics
+from hocket.shop.model.arrays import ShopArrays, arrays
+from hocket.shop.model.jobshop import JobShop
+from hocket.solve.cpsat import Outcome, minimize
+
+_EXPLAIN = 10.0
+"""The most seconds spent on why there is no schedule."""
+
+
+def best_schedule(shop: JobShop, limits: Limits, warm_start: Timeline | None) -> Answer:
+    """The best schedule by `shop.objective` and a bound on it. Raises MissingExtra."""
+    data, objective = arrays(shop), shop.objective
+    journal = Journal(limits)
+    start, source = _start(shop, warm_start)
+    value = None if start is None else jobshop_metrics(shop, start)[objective]
+    lengths = _shortest(data)
+    ends = [job.release + n for job, n in zip(shop.jobs, lengths, strict=True)]
+    journal.note(value, evaluate(objective, shop.jobs, ends))
+    if value is not None and value == journal.bound:
+        return _answer(journal, "optimal", start, source)
+    if not limits.left:
+        status: Status = "unknown" if start is None else "feasible"
+        return _answer(journal, status, start, source, "no time to search")
+    limit = None if value is None else useful_end(objective, shop.jobs, lengths, int(value))
+    case = full_case(shop, objective, limit=limit)
+    v = build(case)
+    if value is not None:
+        v.model.add(v.goal <= int(value))
+    outcome = minimize(
+        v.model,
+        time_limit=limits.left,
+        workers=limits.workers,
+        seed=limits.seed,
+        progress=lambda _, found, bound: journal.note(found, bound),
+        stop=limits.stop,
+        hint=[] if start is None else warm.hints(v, from_timeline(data, start)),
+    )
+    if outcome.status == "infeasible" and start is None:
+        reason = contradiction(case, time_limit=_EXPLAIN, stop=limits.stop)
+        return _answer(journal, "infeasible", None, "cp-sat", reason)
+    journal.note(outcome.value, outcome.bound)
+    found, status = start, _status(outcome, start)
+    if outcome.value is not None and (value is None or outcome.value < value):
+        found, source = to_timeline(shop, data, read(v, outcome)), "cp-sat"
+    elif outcome.status == "optimal":
+        source = f"{source}, proved by cp-sat"
+    answer = _answer(journal, status, found, source, outcome.reason)
+    return msgspec.structs.replace(answer, interrupted=outcome.interrupted)
+
+
+def _start(shop: JobShop, given: Timeline | None) -> tuple[Timeline | None, str]:
+    """The better of the given schedule and the best dispatching rule's."""
+    rule = warm.best_rule(shop)
+    if given is not None:
+        value = jobshop_metrics(shop, given)[shop.objective]
+        if rule is None or value <= jobshop_metrics(shop, rule[0])[shop.objective]:
+            return given, "warm start"
+    return (None, "") if rule is None else rule
+
+
+def _status(outcome: Outcome, start: Timeline | None) -> Status:
+    """The outcome's, except that a schedule in hand is never lost."""
+    if outcome.status == "optimal" or start is None:
+        return outcome.status
+    return "feasible"
+
+
+def _shortest(data: ShopArrays) -> list[int]:
+    """Per job, the flow time if it had the shop to itself and all machines were open."""
+    return [int(data.shortest[a:b].sum()) for a, b in pairwise(data.first)]
+
+
+def _answer(
+    journal: Journal, status: Status, timeline: Timeline | None, solver: str, reason: str = ""
+) -> Answer:
+    return Answer(
+        status=status,
+        solver=solver,
+        timeline=timeline,
+        bound=None if status == "infeasible" else journal.bound,
+        log=tuple(journal.log),
+        reason=reason,
+    )

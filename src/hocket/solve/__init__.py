@@ -1,0 +1,1 @@
+"""Constraint programming shared by the domains; importing this package loads no solver."""
