@@ -1,0 +1,176 @@
+"""The verbs in Python, the same as on the command line. Names and files work like objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from hocket.core import registry, study
+from hocket.core.domain import Generator
+from hocket.core.errors import InputError, NotApplicable, UnknownName, UserError
+from hocket.core.load import check, load, load_policy
+from hocket.core.paper import Claim, Progress
+from hocket.core.policy import Policy
+from hocket.core.run import Run
+from hocket.core.run import run as run_once
+from hocket.core.save import save
+from hocket.core.scenario import Scenario
+from hocket.core.solution import OnImprovement, Solution
+
+__all__ = [
+    "check",
+    "compare",
+    "default_policies",
+    "generate",
+    "listing",
+    "load",
+    "load_policy",
+    "reproduce",
+    "run",
+    "save",
+    "solve",
+]
+
+ScenarioLike = Scenario | str | Path | Mapping[str, Any]
+PolicyLike = Policy | str | Path | Mapping[str, Any]
+Catalogue = Literal["domains", "policies", "scenarios", "papers", "generators", "formats"]
+
+
+def run(scenario: ScenarioLike, policy: PolicyLike | None = None, *, seed: int = 0) -> Run:
+    """Simulate one policy on one scenario; without a policy, the problem's first default.
+
+    Raises what loading raises, NotApplicable, IllegalDecision and Deadlock.
+    """
+    world = _scenario(scenario)
+    chosen = default_policies(world)[0] if policy is None else _policy(policy)
+    return run_once(world, chosen, seed)
+
+
+def compare(
+    scenarios: ScenarioLike | Sequence[ScenarioLike],
+    policies: Sequence[PolicyLike] = (),
+    *,
+    seeds: int = 1,
+    first_seed: int = 0,
+    workers: int | None = None,
+    on: str = "local",
+    study_file: str | Path | None = None,
+    resume: bool = False,
+    progress: study.OnCell | None = None,
+) -> study.Comparison:
+    """Run policies on scenarios over seeds and compare them; see `hocket.core.study.compare`.
+
+    Without policies, the problem's defaults are compared.
+    """
+    if isinstance(scenarios, Scenario | str | Path | Mapping):
+        scenarios = [scenarios]
+    worlds = [_scenario(s) for s in scenarios]
+    if not worlds:
+        raise UserError("nothing to compare: give at least one scenario")
+    chosen = [_policy(p) for p in policies] or default_policies(worlds[0])
+    return study.compare(
+        worlds,
+        chosen,
+        seeds=seeds,
+        first_seed=first_seed,
+        workers=workers,
+        on=on,
+        study=study_file,
+        resume=resume,
+        progress=progress,
+    )
+
+
+def solve(
+    scenario: ScenarioLike,
+    objective: str | None = None,
+    *,
+    time_limit: float = 60.0,
+    seed: int = 0,
+    workers: int = 2,
+    progress: OnImprovement | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Solution:
+    """Solve to a proven bound within `time_limit` seconds of wall time.
+
+    The objective is the scenario's own unless given; see `model.objectives`. Raises UnknownName for
+    an unknown objective, NotApplicable for a problem that has no exact model.
+    """
+    world = _scenario(scenario)
+    problem = registry.problem_type(world)
+    if not problem.solve:
+        raise NotApplicable(f"{problem.name} has no exact model; run or compare policies instead")
+    if objective is not None and objective not in problem.objectives:
+        raise UnknownName("objective", objective, problem.objectives)
+    if not time_limit >= 0:
+        raise UserError(f"the time limit is {time_limit} seconds; it must be 0 or more")
+    if workers < 1:
+        raise UserError(f"workers must be at least 1, got {workers}")
+    found: Solution = problem.get("solve")(
+        world,
+        objective,
+        time_limit=time_limit,
+        seed=seed,
+        workers=workers,
+        progress=progress,
+        stop=stop,
+    )
+    return found
+
+
+def generate(name: str, *, seed: int = 0, **fields: Any) -> Scenario:
+    """A scenario drawn by a published generator, e.g. ``generate("shop/taillard", jobs=10)``.
+
+    Raises UnknownName for an unknown generator, InputError for wrong fields.
+    """
+    from hocket.core.convert import convert
+
+    generator: Generator = convert(dict(fields), registry.generator_class(name), source=name)
+    world = generator.make(seed)
+    if problems := list(world.problems()):
+        raise InputError(name, problems)
+    return world
+
+
+def reproduce(
+    paper: str, *, full: bool = False, seed: int = 0, progress: Progress | None = None
+) -> list[Claim]:
+    """Run the experiment of a published system; see `hocket.core.paper.Claim`."""
+    from hocket.core.domain import resolve
+
+    claims: list[Claim] = resolve(registry.paper(paper).reproduce)(
+        full=full, seed=seed, progress=progress
+    )
+    return claims
+
+
+def default_policies(scenario: Scenario) -> list[Policy]:
+    """What `compare` runs on a scenario when no policy is named."""
+    problem = registry.problem_type(scenario)
+    return [registry.policy_class(name)() for name in problem.policies]
+
+
+def listing(what: Catalogue = "policies") -> list[str]:
+    """The names of everything of a kind."""
+    if what == "domains":
+        return list(registry.domains())
+    if what == "policies":
+        return list(registry.policies())
+    if what == "scenarios":
+        return registry.scenario_names()
+    if what == "papers":
+        return list(registry.papers())
+    if what == "generators":
+        return list(registry.generators())
+    if what == "formats":
+        return list(registry.formats())
+    raise UnknownName("catalogue", what, get_args(Catalogue))
+
+
+def _scenario(given: ScenarioLike) -> Scenario:
+    return given if isinstance(given, Scenario) else load(given)
+
+
+def _policy(given: PolicyLike) -> Policy:
+    return given if isinstance(given, Policy) else load_policy(given)

@@ -1,0 +1,94 @@
+"""``hocket run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from hocket import api
+from hocket.cli.files import Json, Settings
+from hocket.cli.output import as_json, command_line, due_dates, facts, say
+from hocket.core import registry
+from hocket.core.fields import with_fields
+from hocket.core.policy import spec
+from hocket.core.run import run as run_once
+
+Report = Annotated[Path | None, Parameter(help="Write an HTML report to this file.")]
+
+
+Named = Annotated[str, Parameter(name="SCENARIO", help="A file, or a name such as shop/ta41.")]
+
+
+def run(
+    scenario: Named,
+    /,
+    *,
+    policy: Annotated[str | None, Parameter(help="Name, policy file, or my_rule.py.")] = None,
+    settings: Settings = (),
+    seed: Annotated[int, Parameter(help="Seed of all that is random.")] = 0,
+    report: Report = None,
+    trace: Annotated[
+        Path | None, Parameter(help="Write a trace for ui.perfetto.dev to this file.")
+    ] = None,
+    timeline: Annotated[
+        Path | None, Parameter(help="Write the timeline: .json, .csv, .parquet or .arrow.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Simulate one policy on one scenario: a file, or a name such as shop/ta41.
+
+    Examples:
+
+        hocket run shop/ta01 --policy shop/mwkr
+        hocket run my-shop.yaml --policy shop/atc --set k=3 --report run.html --trace run.json
+        hocket run my-shop.yaml --policy my_rule.py --json
+    """
+    world = api.load(scenario)
+    chosen = api.default_policies(world)[0] if policy is None else api.load_policy(policy)
+    chosen = with_fields(chosen, settings)
+    done = run_once(world, chosen, seed)
+    violations = registry.problem_type(world).get("check")(world, done.timeline)
+    if report is not None:
+        from hocket.report import document, html
+
+        html.write(
+            document.from_run(
+                scenario=world.name,
+                policy=str(chosen),
+                timeline=done.timeline,
+                metrics=done.metrics,
+                due=due_dates(world),
+                violations=violations,
+                command=command_line(),
+                seed=seed,
+                facts=facts(world),
+            ),
+            report,
+        )
+    if trace is not None:
+        from hocket.report.trace import write_trace
+
+        write_trace(done.timeline, trace)
+    if timeline is not None:
+        from hocket.report.columns import write_columns
+
+        write_columns(done.timeline, timeline)
+    if json:
+        as_json(
+            {
+                "scenario": world.name,
+                "policy": spec(chosen),
+                "seed": seed,
+                "metrics": done.metrics,
+                "seconds": done.seconds,
+            }
+        )
+        return
+    from hocket.report import tables
+
+    tables.show(tables.metrics(done.metrics, title=f"{world.name}: {chosen}, seed {seed}"))
+    for path in (report, trace, timeline):
+        if path is not None:
+            say(f"wrote {path}")
