@@ -1,4 +1,4 @@
-"""Where the optional public data lie; tests that need them skip, and say so, when they are absent."""
+"""Where the optional public data lie; tests that need them skip, and say so, without them."""
 
 from pathlib import Path
 

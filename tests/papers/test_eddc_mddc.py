@@ -25,9 +25,9 @@ def test_the_paper_is_registered_and_its_policies_exist():
     assert set(PAPER.policies) <= set(policies("shop"))
 
 
-def test_every_printed_gap_is_met_within_its_tolerance(claims):
+def test_every_printed_gap_of_the_uniform_sets_is_met_within_its_tolerance(claims):
     for test_set in SETS:
-        if test_set.short:
+        if test_set.short and test_set.durations != "normal":
             for rule in test_set.gaps:
                 claim = claims[f"{test_set.title}: {rule} gap %"]
                 assert claim.holds, claim
@@ -36,20 +36,24 @@ def test_every_printed_gap_is_met_within_its_tolerance(claims):
 
 
 def test_labels_are_never_stronger_than_ratio(claims):
-    assert {claim.fidelity for claim in claims.values()} <= {"ratio", "shape", "reconstruction"}
-    assert claims["n=20 normal: MDD gap %"].fidelity == "reconstruction"
+    assert {claim.fidelity for claim in claims.values()} <= {"ratio", "shape"}
 
 
 def test_errata_are_shown_as_what_they_are(claims):
     printed = claims["n=20 uniform: EDDC gap % from the printed Algorithm 1"]
     assert not printed.holds and "erratum" in printed.note
     assert printed.measured == claims["n=20 uniform: EDD gap %"].measured
-    assert not claims["n=20 normal as stated, N(60, 20): EDD gap %"].holds
+
+
+def test_the_normal_set_is_reported_as_it_comes_out(claims):
+    # Drawn as the text says; its EDD gap is far from the printed one, and that is what we print.
+    assert not claims["n=20 normal: EDD gap %"].holds
+    assert claims["n=20 normal: MDD gap %"].fidelity == "ratio"
 
 
 def test_progress_counts_every_instance():
     seen = []
-    small = draw(UNIFORM_20, 1, np.random.default_rng(1), {"EDD": 1.0}, seen.append)
+    small = draw(UNIFORM_20, 1, np.random.default_rng(1), seen.append)
     assert len(seen) == 20 == len(small.optimum)
     assert (small.values["EDD"] >= small.optimum).all()
 
