@@ -10,6 +10,7 @@ from hocket.solve.network import (
     Task,
     TaskMode,
     arcs,
+    distances,
     energy_bound,
     horizon,
     latest_starts,
@@ -112,6 +113,9 @@ def test_windows_are_the_longest_paths_or_a_cycle_of_positive_length(seed: int) 
         min(end - network.tasks[j].shortest - far[i][j] for j in range(5)) for i in range(5)
     )
     assert latest_starts(network, end) == latest
+    for j, bounds in enumerate(distances(network)):
+        expected_gaps = [(i, far[i][j]) for i in range(5) if i != j and far[i][j] > float("-inf")]
+        assert bounds == expected_gaps
 
 
 def test_a_deadline_bounds_latest_starts_but_makes_no_tail() -> None:

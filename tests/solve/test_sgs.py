@@ -1,24 +1,12 @@
 import random
-from itertools import product
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hocket.shop.generate.project import ProGen
 from hocket.shop.model import Project
+from hocket.solve.mode_choice import thrifty_modes
 from hocket.solve.network import Link, Network, Schedule, Task, TaskMode
-from hocket.solve.sgs import (
-    Profile,
-    figures,
-    forward_backward,
-    mirrored,
-    parallel,
-    serial,
-    successors,
-    thrifty_modes,
-    topological,
-)
+from hocket.solve.sgs import forward_backward, mirrored, parallel, serial
 from tests.shop import projects
 
 
@@ -26,59 +14,11 @@ def one(duration: int, use: int = 0) -> Task:
     return Task(modes=(TaskMode(duration, (use,)),))
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 12), st.integers(0, 6), st.integers(0, 3), st.integers(0, 2)),
-        max_size=12,
-    )
-)
-def test_a_profile_fits_where_a_table_of_ticks_does(asks: list[tuple[int, int, int, int]]) -> None:
-    capacity = (3, 2)
-    profile, table = Profile(capacity), [[0, 0] for _ in range(200)]
-
-    def free(start: int, duration: int, use: tuple[int, int]) -> bool:
-        return all(
-            table[t][r] + use[r] <= capacity[r]
-            for t in range(start, start + duration)
-            for r in (0, 1)
-        )
-
-    for after, duration, first, second in asks:
-        use = (first, second)
-        at = profile.fit(after, duration, use)
-        assert at == next(t for t in range(after, 200) if free(t, duration, use))
-        profile.add(at, duration, use)
-        for t in range(at, at + duration):
-            table[t][0] += first
-            table[t][1] += second
-    assert profile.peak() == tuple(max(row[r] for row in table) for r in (0, 1))
-
-
-def test_figures_of_a_diamond() -> None:
-    network = Network(
-        tasks=(one(2), one(3), one(5), one(1)),
-        capacity=(1,),
-        links=(Link(0, 1), Link(0, 2), Link(1, 3), Link(2, 3)),
-    )
-    known = figures(network)
-    assert known.earliest_start == (0, 2, 2, 7)
-    assert known.latest_start == (0, 4, 2, 7)
-    assert known.latest_finish == (2, 7, 7, 8)
-    assert known.successors == (3, 1, 1, 0)
-    assert known.positional_weight == (10, 4, 6, 1)
-
-
 def test_tasks_that_must_start_together_do_not_wait_for_each_other() -> None:
     links = (Link(0, 1, 0, since="start"), Link(1, 0, 0, since="start"), Link(1, 2))
     network = Network(tasks=(one(2), one(2), one(1)), capacity=(1,), links=links)
-    assert successors(network) == ((), (2,), ())
     assert serial(network, (0, 1, 2), (0, 0, 0)) == Schedule((0, 0, 2), (0, 0, 0))
     assert parallel(network, (0, 1, 2), (0, 0, 0)) == Schedule((0, 0, 2), (0, 0, 0))
-
-
-def test_a_topological_order_has_the_lowest_index_first() -> None:
-    assert topological([{2}, {2}, set(), {0}]) == [1, 3, 0, 2]
 
 
 def test_a_maximum_lag_holds_its_predecessor_back() -> None:
@@ -162,36 +102,3 @@ def test_mirroring_twice_changes_nothing_but_releases() -> None:
     twice = mirrored(mirrored(network))
     assert twice.links == network.links
     assert [t.modes for t in twice.tasks] == [t.modes for t in network.tasks]
-
-
-@pytest.mark.parametrize("seed", range(80))
-def test_thrifty_modes_are_found_when_there_are_any(seed: int) -> None:
-    rng = random.Random(seed)
-    stocks = (rng.randint(4, 9), rng.randint(4, 9))
-    tasks = tuple(
-        Task(
-            modes=tuple(
-                TaskMode(1, (rng.randint(0, 3),), (rng.randint(0, 4), rng.randint(0, 4)))
-                for _ in range(rng.randint(1, 3))
-            )
-        )
-        for _ in range(5)
-    )
-    network = Network(tasks=tasks, capacity=(2,), stock=stocks)
-
-    def affordable(modes: tuple[int, ...]) -> bool:
-        chosen = [t.modes[k] for t, k in zip(tasks, modes, strict=True)]
-        return all(sum(m.spend[r] for m in chosen) <= stocks[r] for r in (0, 1)) and all(
-            m.use[0] <= 2 for m in chosen
-        )
-
-    possible = [m for m in product(*(range(len(t.modes)) for t in tasks)) if affordable(m)]
-    found = thrifty_modes(network)
-    assert (found is None) == (not possible)
-    assert found is None or affordable(found)
-
-
-def test_a_search_for_modes_gives_up_after_its_nodes() -> None:
-    modes = (TaskMode(1, (), (1, 0)), TaskMode(1, (), (0, 1)))
-    network = Network(tasks=(Task(modes=modes),) * 40, stock=(19, 20))
-    assert thrifty_modes(network, nodes=1000) is None

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 End = Literal["start", "finish"]
 
@@ -165,6 +166,26 @@ def _closed_walk(parent: list[int]) -> tuple[int, ...]:
             cycle.append(node)
             return tuple(reversed(cycle))
     return ()
+
+
+def distances(network: Network) -> list[list[tuple[int, int]]]:
+    """For every task the others that bound its start: ``(other, gap)``, over all chains of links.
+
+    The task starts at least `gap`, which may be negative, after the other; pairs without a chain
+    are left out. Longest paths by Floyd and Warshall, for links that hold no contradiction; O(n^3).
+    """
+    none = -(2**60)
+    count = len(network.tasks)
+    far = np.full((count, count), none, dtype=np.int64)
+    for i, leaving in enumerate(arcs(network)):
+        for j, gap in leaving:
+            far[i, j] = max(int(far[i, j]), gap)
+    for k in range(count):
+        np.maximum(far, far[:, k, None] + far[None, k, :], out=far)
+    return [
+        [(int(i), int(far[i, j])) for i in np.flatnonzero(far[:, j] > none // 2) if i != j]
+        for j in range(count)
+    ]
 
 
 def latest_starts(network: Network, end: int) -> tuple[int, ...]:

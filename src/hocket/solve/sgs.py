@@ -1,185 +1,23 @@
-"""Schedule generation schemes for activity networks, and what the priority rules rank by.
+"""Schedule generation schemes for activity networks.
 
 The serial scheme places one task after the other, each as early as links and capacities allow
 (Kelley 1963; Kolisch, EJOR 90, 1996, section 2); the parallel scheme goes through time and starts
-whatever fits. Forward-backward improvement pushes a schedule
-right and then left again, which never lengthens it (Tormos & Lova, Annals of OR 102, 2001; Valls,
-Ballestín & Quintanilla, EJOR 165, 2005).
+whatever fits. Forward-backward improvement pushes a schedule right and then left again, which never
+lengthens it (Tormos & Lova, Annals of OR 102, 2001; Valls, Ballestín & Quintanilla, EJOR 165,
+2005).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 
 import msgspec
 
-from hocket.solve.network import (
-    End,
-    Link,
-    Network,
-    Schedule,
-    TaskMode,
-    arcs,
-    latest_starts,
-    windows,
-)
+from hocket.solve.critical_path import successors
+from hocket.solve.network import End, Link, Network, Schedule, arcs, windows
+from hocket.solve.profile import Profile
 
 _FLIP: dict[End, End] = {"start": "finish", "finish": "start"}
-
-
-class Figures(msgspec.Struct, frozen=True):
-    """The critical path figures of every task, each a tuple by task (times in ticks).
-
-    Earliest and latest times ignore resources and take the shortest modes; the latest are those of
-    a project that ends as early as that allows. `successors` counts all tasks that come after, on
-    any path; `positional_weight` is the shortest duration plus those of the immediate successors.
-    """
-
-    earliest_start: tuple[int, ...]
-    latest_start: tuple[int, ...]
-    latest_finish: tuple[int, ...]
-    successors: tuple[int, ...]
-    positional_weight: tuple[int, ...]
-
-
-def figures(network: Network) -> Figures:
-    """See Figures. The links of `network` hold no contradiction (`windows` finds one)."""
-    earliest = windows(network).earliest
-    shortest = [task.shortest for task in network.tasks]
-    end = max((a + d for a, d in zip(earliest, shortest, strict=True)), default=0)
-    latest = latest_starts(network, end)
-    below = [set(after) for after in successors(network)]
-    weight = [d + sum(shortest[j] for j in sorted(below[i])) for i, d in enumerate(shortest)]
-    return Figures(
-        earliest,
-        latest,
-        tuple(s + d for s, d in zip(latest, shortest, strict=True)),
-        _descendants(below),
-        tuple(weight),
-    )
-
-
-def successors(network: Network) -> tuple[tuple[int, ...], ...]:
-    """For every task those that must not start sooner than it, by one link.
-
-    A link orders two tasks when its gap from start to start is never negative. Tasks that order
-    each other in a circle have to start together; those links order nothing.
-    """
-    ahead: list[list[int]] = [
-        sorted({after for after, gap in leaving if gap >= 0 and after != i})
-        for i, leaving in enumerate(arcs(network))
-    ]
-    component = _components(ahead)
-    return tuple(
-        tuple(j for j in after if component[j] != component[i]) for i, after in enumerate(ahead)
-    )
-
-
-def _components(ahead: Sequence[Sequence[int]]) -> list[int]:
-    """The strongly connected component of every node (Tarjan's algorithm, iterative)."""
-    index = [-1] * len(ahead)
-    low = [0] * len(ahead)
-    component = [-1] * len(ahead)
-    path: list[int] = []
-    count = 0
-    for root in range(len(ahead)):
-        if index[root] >= 0:
-            continue
-        stack = [(root, iter(ahead[root]))]
-        index[root] = low[root] = count
-        count += 1
-        path.append(root)
-        while stack:
-            node, children = stack[-1]
-            for child in children:
-                if index[child] < 0:
-                    index[child] = low[child] = count
-                    count += 1
-                    path.append(child)
-                    stack.append((child, iter(ahead[child])))
-                    break
-                if component[child] < 0:
-                    low[node] = min(low[node], index[child])
-            else:
-                stack.pop()
-                if stack:
-                    low[stack[-1][0]] = min(low[stack[-1][0]], low[node])
-                if low[node] == index[node]:
-                    while component[node] < 0:
-                        component[path.pop()] = node
-    return component
-
-
-def _descendants(below: list[set[int]]) -> tuple[int, ...]:
-    """How many nodes each node of an acyclic graph reaches; a set of nodes is an integer's bits."""
-    reached = [0] * len(below)
-    for node in reversed(topological(below)):
-        for child in below[node]:
-            reached[node] |= reached[child] | 1 << child
-    return tuple(bits.bit_count() for bits in reached)
-
-
-def topological(below: Sequence[set[int]]) -> list[int]:
-    """The nodes of an acyclic graph, each before its successors; the lowest index goes first."""
-    waiting = [0] * len(below)
-    for children in below:
-        for child in children:
-            waiting[child] += 1
-    order = [node for node, count in enumerate(waiting) if count == 0]
-    for node in order:
-        for child in sorted(below[node]):
-            waiting[child] -= 1
-            if waiting[child] == 0:
-                order.append(child)
-    return order
-
-
-class Profile:
-    """The use of renewable resources over time, as steps."""
-
-    def __init__(self, capacity: tuple[int, ...]) -> None:
-        self.capacity = capacity
-        self._times = [0]
-        self._levels = [[0] * len(capacity)]
-
-    def fit(self, after: int, duration: int, use: tuple[int, ...]) -> int:
-        """The earliest time from `after` on (at least 0) at which the need fits throughout.
-
-        Each need is within its capacity; a task of no duration fits anywhere.
-        """
-        if duration == 0 or not any(use):
-            return after
-        start = after
-        k = bisect_right(self._times, start) - 1
-        while k < len(self._times) and self._times[k] < start + duration:
-            level = self._levels[k]
-            if any(u + n > c for u, n, c in zip(level, use, self.capacity, strict=True)):
-                start = self._times[k + 1]  # the last step is empty, so there is one
-            k += 1
-        return start
-
-    def add(self, start: int, duration: int, use: tuple[int, ...]) -> None:
-        """Occupy the resources from `start` on for `duration` ticks."""
-        if duration == 0 or not any(use):
-            return
-        first, last = self._cut(start), self._cut(start + duration)
-        for level in self._levels[first:last]:
-            for r, need in enumerate(use):
-                level[r] += need
-
-    def peak(self) -> tuple[int, ...]:
-        """The highest level of each resource at any time."""
-        return tuple(max(column) for column in zip(*self._levels, strict=True))
-
-    def _cut(self, time: int) -> int:
-        """The index of the step that starts at `time`, made if there is none."""
-        k = bisect_right(self._times, time) - 1
-        if self._times[k] != time:
-            k += 1
-            self._times.insert(k, time)
-            self._levels.insert(k, list(self._levels[k - 1]))
-        return k
 
 
 def serial(
@@ -338,70 +176,3 @@ def forward_backward(network: Network, schedule: Schedule) -> Schedule:
     if forward is None or max(forward.finish(network), default=0) > end:
         return schedule
     return forward
-
-
-def thrifty_modes(network: Network, *, nodes: int = 20_000) -> tuple[int, ...] | None:
-    """A mode for every task such that the stocks suffice; None when the search finds none.
-
-    Depth first, most constrained task first, the mode with the least share of the stocks first;
-    cut where even the cheapest rest is too dear. Gives up after `nodes` modes tried: with two or
-    more stocks the question is NP-complete (Kolisch & Drexl, IIE Transactions 29, 1997).
-    """
-    allowed = [[k for k, m in enumerate(t.modes) if network.fits(m)] for t in network.tasks]
-    if not all(allowed):
-        return None
-
-    def share(mode: TaskMode) -> float:
-        return sum(s / max(1, c) for s, c in zip(mode.spend, network.stock, strict=True))
-
-    choices = [
-        sorted(ks, key=lambda k: (share(t.modes[k]), t.modes[k].duration, k))
-        for t, ks in zip(network.tasks, allowed, strict=True)
-    ]
-    order = sorted(
-        range(len(choices)),
-        key=lambda i: (-share(network.tasks[i].modes[choices[i][-1]]), i),
-    )
-    rest = [[0] * len(network.stock) for _ in range(len(order) + 1)]
-    for n in range(len(order) - 1, -1, -1):
-        modes = [network.tasks[order[n]].modes[k] for k in choices[order[n]]]
-        for r in range(len(network.stock)):
-            rest[n][r] = rest[n + 1][r] + min(mode.spend[r] for mode in modes)
-    return _descend(network, choices, order, rest, nodes)
-
-
-def _descend(
-    network: Network,
-    choices: list[list[int]],
-    order: list[int],
-    rest: list[list[int]],
-    nodes: int,
-) -> tuple[int, ...] | None:
-    """The depth-first search of `thrifty_modes`, with its own stack of positions."""
-    picked = [-1] * len(order)  # a position in choices, by depth
-    left = list(network.stock)
-    depth = 0
-    while 0 <= depth < len(order):
-        task = order[depth]
-        modes = network.tasks[task].modes
-        if picked[depth] >= 0:  # coming back: undo
-            spent = modes[choices[task][picked[depth]]].spend
-            left = [a + b for a, b in zip(left, spent, strict=True)]
-        picked[depth] += 1
-        nodes -= 1
-        if nodes < 0:
-            return None
-        if picked[depth] == len(choices[task]):
-            picked[depth] = -1
-            depth -= 1
-            continue
-        spent = modes[choices[task][picked[depth]]].spend
-        left = [a - b for a, b in zip(left, spent, strict=True)]
-        if all(a >= b for a, b in zip(left, rest[depth + 1], strict=True)):
-            depth += 1
-    if depth < 0:
-        return None
-    result = [0] * len(order)
-    for n, task in enumerate(order):
-        result[task] = choices[task][picked[n]]
-    return tuple(result)

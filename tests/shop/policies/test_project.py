@@ -128,12 +128,40 @@ def test_slack_runs_down_under_a_maximum_lag() -> None:
         lags=(Lag(before="a", after="b", most=1), Lag(before="a", after="c")),
     )
     # By the critical path b could start at 7 and c at 6, but once a is done b must start by 2.
-    assert [(s.group, s.start) for s in simulate(site, MSLK()).spans("run")][2:] == [
-        ("b", 1),
-        ("c", 3),
-    ]
+    timeline = simulate(site, MSLK(lags_first=False))
+    assert [(s.group, s.start) for s in timeline.spans()][2:] == [("b", 1), ("c", 3)]
     with pytest.raises(Deadlock, match="'b' had to start by 2"):
-        simulate(site, LST())
+        simulate(site, LST(lags_first=False))
+    for kind in POLICIES:  # by default every rule looks after running lags first
+        spans = {span.group: span for span in simulate(site, kind(), seed=1).spans()}
+        assert (spans["b"].start, spans["b"].reason) == (1, "has to start by 2")
+
+
+def random_lags(seed: int) -> Project:
+    """A project of 20 activities, some of whose precedences have maximum lags."""
+    rng = random.Random(seed)
+    project = ProGen(activities=20, strength=0.4, renewable=3).make(seed)
+    lags = tuple(
+        Lag(before=x.before, after=x.after, most=rng.randint(5, 40)) if rng.random() < 0.2 else x
+        for x in project.lags
+    )
+    return Project(activities=project.activities, resources=project.resources, lags=lags)
+
+
+def test_looking_after_lags_first_avoids_dead_ends() -> None:
+    done = {True: 0, False: 0}
+    for seed in range(25):
+        project = random_lags(seed)
+        if project.lag_contradiction():
+            continue
+        for first in done:
+            try:
+                timeline = simulate(project, LFT(lags_first=first))
+            except Deadlock:
+                continue
+            assert check(project, timeline) == []
+            done[first] += 1
+    assert done[True] > done[False] > 0
 
 
 def test_the_mode_rules_differ() -> None:

@@ -20,11 +20,11 @@ _WORD = re.compile(r"\[[^\]]*\]|\S+")
 
 
 def sniff(name: str, head: str) -> bool:
-    """Whether the file looks like ``.sch``: four counts, then rows with gaps in brackets."""
+    """Whether the file looks like ``.sch``: a row of counts, then rows with gaps in brackets."""
     lines = [line.split() for line in head.split("\n") if line.strip()]
     if len(lines) < 2 or not all(word.isdecimal() for word in lines[0]):
         return False
-    return len(lines[0]) == 4 and (
+    return 2 <= len(lines[0]) <= 4 and (
         PurePath(name).suffix.lower() == ".sch" or any(w.startswith("[") for w in lines[1])
     )
 
@@ -43,7 +43,7 @@ def read(text: str, name: str) -> Project:
     ]
     head = row_of(*lines[0], findings)
     findings.stop_if_any()
-    if len(head.values) != 4:
+    if not 2 <= len(head.values) <= 4:
         findings.add("activities, renewable, non-renewable, doubly constrained expected", head.line)
         findings.stop_if_any()
     count, renewable = head.values[0] + 2, head.values[1]

@@ -261,7 +261,7 @@ def write(scenario: Project) -> str:
     InputError naming what else the format cannot hold (time lags, releases, due dates).
     """
     project = _framed(scenario)
-    _require_plain(project)
+    _require_plain(scenario, framed=project is scenario)
     index = {a.name: i for i, a in enumerate(project.activities, 1)}
     follows: dict[str, list[int]] = {a.name: [] for a in project.activities}
     for lag in project.lags:
@@ -348,20 +348,25 @@ def _free(name: str, taken: list[str]) -> str:
     return name
 
 
-def _require_plain(project: Project) -> None:
+def _require_plain(project: Project, *, framed: bool) -> None:
+    """Raise InputError for what would be lost; `framed` says that source and sink are there."""
     problems = [
         Problem(f"lags[{i}]", "PSPLIB holds precedences without time lags")
         for i, lag in enumerate(project.lags)
         if not lag.plain
     ]
+    last = len(project.activities) - 1
     for i, activity in enumerate(project.activities):
-        last = i == len(project.activities) - 1
-        if activity.release and i:
-            problems.append(Problem(f"activities[{i}].release", "PSPLIB has one for the project"))
-        if activity.due is not None and not last:
-            problems.append(Problem(f"activities[{i}].due", "PSPLIB has one for the project"))
-        if activity.weight != 1 and not (last and activity.due is not None):
-            problems.append(Problem(f"activities[{i}].weight", "would be lost"))
+        path = f"activities[{i}]"
+        if activity.release and not (framed and i == 0):
+            problems.append(Problem(f"{path}.release", "PSPLIB has one, that of the source"))
+        dated = activity.due is not None
+        if dated and not (framed and i == last):
+            problems.append(Problem(f"{path}.due", "PSPLIB has one, that of the sink"))
+        if activity.weight != 1 and not (framed and i == last and dated):
+            problems.append(
+                Problem(f"{path}.weight", "PSPLIB has one, that of the sink's due date")
+            )
     if problems:
         raise InputError(f"{project.name or 'project'} as PSPLIB", problems)
 

@@ -18,8 +18,8 @@ from hocket.core.policy import Policy
 from hocket.core.streams import Streams
 from hocket.shop.model.project import Project
 from hocket.shop.simulate.project import Begin, ProjectScheduler, ProjectView
+from hocket.solve.mode_choice import thrifty_modes
 from hocket.solve.network import Network, TaskMode
-from hocket.solve.sgs import thrifty_modes
 
 ModeRule = Literal["shortest", "least-share"]
 Pair = tuple[int, int]
@@ -31,11 +31,15 @@ class ProjectRule(Policy, frozen=True, kw_only=True):
     `mode` says which of an activity's modes that fit now is taken: the ``shortest``, or the one
     with the ``least-share`` of the capacities (demand by capacity, summed; ties: the shortest).
     Modes after which the non-renewable resources might not suffice are left out.
+
+    With `lags_first`, activities that a running maximum time lag gives a last start go before all
+    others, the most urgent first; without maximum lags that changes nothing.
     """
 
     problems: ClassVar[tuple[str, ...]] = ("shop/project",)
 
     mode: ModeRule = "shortest"
+    lags_first: bool = True
 
     def priorities(self, view: ProjectView, pairs: list[Pair]) -> Sequence[float]:
         """The value of every (activity, mode) of `pairs`, in their order; the least goes first."""
@@ -58,6 +62,9 @@ class _ByPriority:
         pairs = self.modes.pick(view)
         if not pairs:
             return None
+        if self.rule.lags_first and (urgent := _most_urgent(view, pairs)):
+            self.modes.begun(urgent.activity)
+            return urgent
         values = self.rule.priorities(view, pairs)
         best = min(range(len(pairs)), key=lambda n: values[n])
         activity, mode = pairs[best]
@@ -65,6 +72,16 @@ class _ByPriority:
         if len(pairs) == 1:
             return Begin(activity, mode, "the only one that fits")
         return Begin(activity, mode, f"{self.label} {values[best]:g}, least of {len(pairs)}")
+
+
+def _most_urgent(view: ProjectView, pairs: list[Pair]) -> Begin | None:
+    """The start of the activity with the earliest last start; None if none has one."""
+    latest = view.latest
+    bounds = [(last, i, k) for i, k in pairs if (last := latest[i]) is not None]
+    if not bounds:
+        return None
+    last, activity, mode = min(bounds)
+    return Begin(activity, mode, f"has to start by {last}")
 
 
 class _Modes:
@@ -262,17 +279,21 @@ class ProjectRandom(ProjectRule, frozen=True, kw_only=True):
 
     def begin(self, scenario: Project, streams: Streams) -> ProjectScheduler:
         """See Policy.begin."""
-        return _AtRandom(_Modes(self.mode, scenario.network()), streams["policy.project-random"])
+        return _AtRandom(self, scenario.network(), streams["policy.project-random"])
 
 
 class _AtRandom:
-    def __init__(self, modes: _Modes, random: np.random.Generator) -> None:
-        self.modes, self.random = modes, random
+    def __init__(self, rule: ProjectRule, network: Network, random: np.random.Generator) -> None:
+        self.rule, self.random = rule, random
+        self.modes = _Modes(rule.mode, network)
 
     def choose(self, view: ProjectView) -> Begin | None:
         pairs = self.modes.pick(view)
         if not pairs:
             return None
+        if self.rule.lags_first and (urgent := _most_urgent(view, pairs)):
+            self.modes.begun(urgent.activity)
+            return urgent
         activity, mode = pairs[int(self.random.integers(len(pairs)))]
         self.modes.begun(activity)
         return Begin(activity, mode, f"at random, one of {len(pairs)}")

@@ -4,8 +4,9 @@ A decision is taken at time 0 and whenever an activity ends, a release passes or
 elapsed. The policy's decider is asked again and again, each time to start one activity or, with
 None, to wait for the next such instant.
 
-Maximum time lags can lead a dispatcher, which never takes anything back, into a dead end, and so
-can several non-renewable resources; then the run ends in a Deadlock that says why.
+Maximum time lags and scarce resources together can lead a dispatcher, which never takes anything
+back, into a dead end, and so can several non-renewable resources; then the run ends in a Deadlock
+that says why.
 
 The timeline holds one span of kind ``run`` per activity (`group` the activity, `name` its mode's
 label, `lane` the renewable resource it takes most of) and a gauge ``usage`` for every resource,
@@ -22,8 +23,9 @@ from hocket.core.policy import Policy
 from hocket.core.streams import Streams
 from hocket.core.timeline import Timeline
 from hocket.shop.model.project import Project
+from hocket.shop.simulate.project_lags import Lags
+from hocket.solve.critical_path import Figures, figures
 from hocket.solve.network import Network, TaskMode
-from hocket.solve.sgs import Figures, figures, successors
 
 
 class Begin(NamedTuple):
@@ -65,7 +67,7 @@ class ProjectView:
         self.project = world.project
         self.network = world.network
         self.figures = world.figures
-        self.successors = world.below
+        self.successors = world.lags.below
 
     @property
     def now(self) -> int:
@@ -76,8 +78,9 @@ class ProjectView:
     def eligible(self) -> tuple[tuple[int, int], ...]:
         """The (activity, mode) pairs that may start now, in their order.
 
-        Their time lags have elapsed, the resources are free, and what they leave of each
-        non-renewable resource is enough for the cheapest modes of all other activities.
+        Their time lags have elapsed and leave, by themselves, a time for every other activity; the
+        resources are free, and what is left of each non-renewable resource is enough for the
+        cheapest modes of all other activities.
         """
         return self._world.options
 
@@ -94,7 +97,7 @@ class ProjectView:
     @property
     def start(self) -> tuple[int | None, ...]:
         """When each activity started; None if it has not."""
-        return tuple(self._world.start)
+        return tuple(self._world.lags.start)
 
     @property
     def running(self) -> tuple[Running, ...]:
@@ -104,11 +107,11 @@ class ProjectView:
     @property
     def latest(self) -> tuple[int | None, ...]:
         """The last instant at which each activity may start, by the maximum lags now running."""
-        return tuple(self._world.latest)
+        return tuple(self._world.lags.latest)
 
     def ready(self, activity: int, mode: int = 0) -> int:
         """When its release and the lags from what has started let the activity start."""
-        return self._world.earliest(activity, self.network.tasks[activity].modes[mode])
+        return self._world.lags.ready(activity, self.network.tasks[activity].modes[mode])
 
 
 def simulate(
@@ -135,34 +138,20 @@ class _World:
         self.project, self.policy, self.kernel = project, policy, kernel
         self.network: Network = project.network()
         self.figures: Figures = figures(self.network)
-        self.below = successors(self.network)
+        self.lags = Lags(self.network)
         self.free = list(self.network.capacity)
         self.left = list(self.network.stock)
-        count = len(self.network.tasks)
-        self.start: list[int | None] = [None] * count
-        self.end: list[int | None] = [None] * count
-        self.latest: list[int | None] = [None] * count
-        self.because: list[str] = [""] * count  # what set `latest`
         self.running: dict[int, Running] = {}
-        self.awaited = [0] * count  # predecessors that have not started
-        for children in self.below:
-            for child in children:
-                self.awaited[child] += 1
         # What the cheapest modes of everything that has not started need of each stock.
         self.reserve = [
             sum(min(m.spend[r] for m in task.modes) for task in self.network.tasks)
             for r in range(len(self.left))
         ]
-        self.into: list[list[int]] = [[] for _ in range(count)]
-        self.out: list[list[int]] = [[] for _ in range(count)]
-        for n, link in enumerate(self.network.links):
-            self.into[link.after].append(n)
-            self.out[link.before].append(n)
         self.options: tuple[tuple[int, int], ...] = ()
         self.decision: Event | None = None
         self.lanes = [r.name for r in project.renewable] + [r.name for r in project.consumed]
         self.shown = [0] * len(self.lanes)
-        self.timeline = Timeline(project.time_unit, tuple(r.name for r in project.renewable))
+        self.timeline = Timeline(project.time_unit, project.lanes)
         for lane in self.lanes:
             self.timeline.gauge("usage", lane, kernel.now, 0)
         self.decider: ProjectScheduler = policy.begin(project, streams)
@@ -198,8 +187,11 @@ class _World:
                 self.shown[r] = level
                 self.timeline.gauge("usage", self.lanes[r], self.kernel.now, level)
 
-    def begin(self, begin: Begin) -> None:
+    def begin(self, begin: object) -> None:
         """Carry out a decision that is among the options."""
+        if not isinstance(begin, Begin):
+            why = "a decision is a Begin(activity, mode), or None to wait"
+            raise IllegalDecision(str(self.policy), self.kernel.now, f"{begin!r:.80}", why)
         i, k, reason = begin
         if (i, k) not in self.options:
             raise IllegalDecision(
@@ -207,16 +199,13 @@ class _World:
             )
         now, mode = self.kernel.now, self.network.tasks[i].modes[k]
         end = now + mode.duration
-        self.start[i], self.end[i] = now, end
+        self.lags.begin(i, now, end)
         self.running[i] = Running(i, k, end)
         for r, use in enumerate(mode.use if mode.duration else ()):
             self.free[r] -= use
         for r, spend in enumerate(mode.spend):
             self.left[r] -= spend
             self.reserve[r] -= min(m.spend[r] for m in self.network.tasks[i].modes)
-        for child in self.below[i]:
-            self.awaited[child] -= 1
-        self._bound_others(i, now, end)
         activity = self.project.activities[i]
         lane, label = self.project.lane(i, k), activity.label(k)
         self.timeline.span("run", lane, activity.name, label, now, end, reason)
@@ -233,10 +222,10 @@ class _World:
         """See ProjectView.eligible."""
         return tuple(
             (i, k)
-            for i, waits in enumerate(self.awaited)
-            if not waits and self.start[i] is None
+            for i, start in enumerate(self.lags.start)
+            if start is None and not self.lags.waits(i)
             for k, mode in enumerate(self.network.tasks[i].modes)
-            if self._fits(i, mode) and self._in_time(i, mode)
+            if self._fits(i, mode) and self.lags.allows(i, mode, self.kernel.now)
         )
 
     def _fits(self, i: int, mode: TaskMode) -> bool:
@@ -249,71 +238,23 @@ class _World:
             for r, spend in enumerate(mode.spend)
         )
 
-    def _in_time(self, i: int, mode: TaskMode) -> bool:
-        """Whether lags and release allow a start now, and leave others the time to keep theirs."""
-        now, latest = self.kernel.now, self.latest[i]
-        if self.earliest(i, mode) > now or (latest is not None and latest < now):
-            return False
-        for n in self.into[i]:
-            link = self.network.links[n]
-            if self.start[link.before] is None:
-                task = self.network.tasks[link.before]
-                if link.between_starts(task.shortest, mode.duration) > 0:
-                    return False  # its predecessor would have had to start before now
-        # Those that i must not be too late for have started; see _bound_others for the rest.
-        for n in self.out[i]:
-            link = self.network.links[n]
-            point = self._point(link.after, link.of)
-            since = now if link.since == "start" else now + mode.duration
-            if point is not None and since + link.gap > point:
-                return False
-        return True
-
-    def earliest(self, i: int, mode: TaskMode) -> int:
-        """When i may start in this mode by its release and the lags from what has started."""
-        earliest = self.network.tasks[i].release
-        for n in self.into[i]:
-            link = self.network.links[n]
-            point = self._point(link.before, link.since)
-            if point is not None:
-                of = mode.duration if link.of == "finish" else 0
-                earliest = max(earliest, point + link.gap - of)
-        return earliest
-
-    def _point(self, i: int, which: str) -> int | None:
-        return self.start[i] if which == "start" else self.end[i]
-
-    def _bound_others(self, i: int, now: int, end: int) -> None:
-        """Starting i gives a last start to what has to come at most so much after it."""
-        for n in self.into[i]:
-            link = self.network.links[n]
-            task = self.network.tasks[link.before]
-            if self.start[link.before] is not None:
-                continue
-            point = now if link.of == "start" else end
-            last = point - link.gap - (task.shortest if link.since == "finish" else 0)
-            known = self.latest[link.before]
-            if known is None or last < known:
-                self.latest[link.before] = last
-                self.because[link.before] = self.project.activities[i].name
-
     def _look_ahead(self) -> None:
         """Plan the next decision; raise Deadlock if what is left cannot be done any more."""
-        rest = [i for i, start in enumerate(self.start) if start is None]
-        now = self.kernel.now
+        lags, now = self.lags, self.kernel.now
+        rest = [i for i, start in enumerate(lags.start) if start is None]
         times = [
             time
             for i in rest
-            if not self.awaited[i]
+            if not lags.waits(i)
             for mode in self.network.tasks[i].modes
-            if (time := self.earliest(i, mode)) > now
+            if (time := lags.earliest(i, mode)) > now
         ]
         upcoming = min([*times, *(r.end for r in self.running.values())], default=None)
         if rest and upcoming is None and self.options:
             why = "nothing is in progress that it could wait for"
             raise IllegalDecision(str(self.policy), now, "to wait", why)
         for i in rest:
-            latest = self.latest[i]
+            latest = lags.latest[i]
             if latest is not None and latest < (now + 1 if upcoming is None else upcoming):
                 raise Deadlock(self._too_late(i, latest))
         if times:
@@ -323,14 +264,15 @@ class _World:
 
     def _too_late(self, i: int, latest: int) -> str:
         activity = self.project.activities[i].name
+        cause = self.project.activities[self.lags.because[i]].name
         return (
             f"{self.policy} ran into a dead end at time {self.kernel.now}: {activity!r} had to "
-            f"start by {latest}, because {self.because[i]!r} has started and a maximum time lag "
+            f"start by {latest}, because {cause!r} has started and a maximum time lag "
             f"ties them; a dispatching policy cannot take that back, `solve` can"
         )
 
     def _stuck(self, rest: list[int]) -> str:
-        first = next((i for i in rest if not self.awaited[i]), rest[0])
+        first = next((i for i in rest if not self.lags.waits(i)), rest[0])
         names = ", ".join(repr(self.project.activities[i].name) for i in rest[:5])
         more = f" and {len(rest) - 5} more" if len(rest) > 5 else ""
         return (
@@ -339,7 +281,7 @@ class _World:
         )
 
     def _told(self, i: int, k: int) -> str:
-        if not 0 <= i < len(self.start):
+        if not 0 <= i < len(self.lags.start):
             return f"to start activity number {i}"
         activity = self.project.activities[i]
         if not 0 <= k < len(activity.modes):
@@ -353,13 +295,12 @@ class _World:
             return f"there are {len(activities)} activities"
         if not 0 <= k < len(activities[i].modes):
             return f"it has {len(activities[i].modes)} modes"
-        if self.start[i] is not None:
-            return f"it started at {self.start[i]}"
-        for before, children in enumerate(self.below):
-            if i in children and self.start[before] is None:
-                return f"it has to wait for {activities[before].name!r}, which has not started"
+        if self.lags.start[i] is not None:
+            return f"it started at {self.lags.start[i]}"
+        if (before := self.lags.blocker(i)) is not None:
+            return f"it has to wait for {activities[before].name!r}, which has not started"
         mode = self.network.tasks[i].modes[k]
-        if (time := self.earliest(i, mode)) > self.kernel.now:
+        if (time := self.lags.earliest(i, mode)) > self.kernel.now:
             return f"its release and time lags allow it from {time} on"
         for r, use in enumerate(mode.use):
             if use > self.free[r]:
