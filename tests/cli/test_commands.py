@@ -187,6 +187,21 @@ def test_a_rule_in_a_file_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run["policy"] == {"policy": "shop/slack", "weight": 2.0}
 
 
+def test_convert_to_the_formats_of_the_field_and_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write(tmp_path, FT06, "ft06")
+    for name in ("a.jsp", "a.fjs", "a.csv", "a.yaml", "a.toml", "a.json"):
+        assert main(["convert", source, str(tmp_path / name)]) == 0
+        found = asked(capsys, "run", str(tmp_path / name), "--policy", "shop/spt")
+        assert found["metrics"]["makespan"] == 88
+    assert main(["convert", write(tmp_path, SHOP), str(tmp_path / "b.jsp")]) == 2
+    assert "due" in capsys.readouterr().err
+    assert main(["convert", source, str(tmp_path / "b.xyz")]) == 2
+    assert ".fjs" in capsys.readouterr().err
+    assert not (tmp_path / "b.jsp").exists()
+
+
 def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", "shop/job-shop"]) == 0
     assert "jobs" in json.dumps(json.loads(capsys.readouterr().out))
@@ -197,7 +212,17 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == __version__
-    for command in ("run", "compare", "solve", "reproduce", "list", "check", "generate", "schema"):
+    for command in (
+        "run",
+        "compare",
+        "solve",
+        "reproduce",
+        "list",
+        "check",
+        "generate",
+        "schema",
+        "convert",
+    ):
         assert main([command, "--help"]) == 0
         text = capsys.readouterr().out
         assert f"hocket {command}" in text

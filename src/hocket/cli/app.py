@@ -29,6 +29,7 @@ app = App(
 app.command("hocket.cli.catalogue:list_", name="list", help="List what hocket knows.")
 app.command("hocket.cli.files:check", name="check", help="Find every problem of a file.")
 app.command("hocket.cli.files:schema", name="schema", help="Print the JSON Schema of a file.")
+app.command("hocket.cli.files:convert", name="convert", help="Write it in another format.")
 app.command("hocket.cli.files:generate", name="generate", help="Draw a scenario at random.")
 app.command("hocket.cli.run:run", name="run", help="Simulate one policy on one scenario.")
 app.command("hocket.cli.compare:compare", name="compare", help="Compare policies over seeds.")

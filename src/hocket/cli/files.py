@@ -59,6 +59,22 @@ def schema(
     as_json(schema_of(problem))
 
 
+def convert(
+    scenario: Annotated[str, Parameter(name="SCENARIO", help="A file, or a name.")],
+    output: Annotated[Path, Parameter(name="FILE", help="To write; its suffix says what.")],
+    /,
+) -> None:
+    """Write a scenario in another format: .yaml, .json, .toml, .jsp, .fjs, .csv, .sm, .mm.
+
+    Examples:
+
+        hocket convert shop/ta01 ta01.jsp
+        hocket convert jobs.csv jobs.yaml
+    """
+    save(api.load(scenario), output)
+    say(f"wrote {output}")
+
+
 def generate(
     generator: Annotated[str | None, Parameter(name="GENERATOR")] = None,
     /,
@@ -66,7 +82,8 @@ def generate(
     settings: Settings = (),
     seed: Annotated[int, Parameter(help="The same seed gives the same scenario.")] = 0,
     output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="File to write (.yaml, .toml, .json).")
+        Path | None,
+        Parameter(name=["--output", "-o"], help="File to write, by suffix (.yaml, .fjs)."),
     ] = None,
     json: Json = False,
 ) -> None:

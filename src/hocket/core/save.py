@@ -1,14 +1,18 @@
-"""Scenarios written as YAML, JSON or TOML that `load` reads back exactly."""
+"""Scenarios written to files: YAML, JSON and TOML, which `load` reads back exactly, or a format of
+the field.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
 
+from hocket.core import registry
 from hocket.core.errors import UserError
 from hocket.core.scenario import Scenario
 from hocket.core.structured import KINDS, reads_as_text
@@ -19,12 +23,19 @@ _WIDTH = 100
 
 
 def save(scenario: Scenario, path: str | Path) -> None:
-    """Write a scenario to a file: YAML, JSON or TOML by its suffix, whole or not at all.
+    """Write a scenario to a file, by its suffix, whole or not at all.
 
-    Fields that have their default are left out. Raises UserError for another suffix, a folder
-    that is missing or read-only, or a full disk.
+    YAML, JSON and TOML hold everything; fields that have their default are left out. The suffixes
+    of the domains' own formats (``.fjs``, ``.sm``) write those. Raises UserError for an unknown
+    suffix, a scenario that the format cannot hold, a folder that is missing or read-only, or a
+    full disk.
     """
-    write_text(path, dumps(scenario, _kind(path)))
+    suffix = Path(path).suffix.lower()
+    if suffix in KINDS:
+        text = dumps(scenario, KINDS[suffix])
+    else:
+        text = _format_of(suffix, path)(scenario)
+    write_text(path, text)
 
 
 def dumps(scenario: Scenario, kind: str) -> str:
@@ -76,12 +87,14 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
     return field.default
 
 
-def _kind(path: str | Path) -> str:
-    suffix = Path(path).suffix.lower()
-    if suffix not in KINDS:
-        known = ", ".join(KINDS)
+def _format_of(suffix: str, path: str | Path) -> Callable[[Scenario], str]:
+    """The writer of the first format that has this suffix."""
+    writers = {s: f.write for f in reversed(registry.formats().values()) for s in f.suffixes}
+    write = writers.get(suffix) if suffix else None
+    if write is None:
+        known = ", ".join([*KINDS, *sorted(s for s, w in writers.items() if s and w)])
         raise UserError(f"{path}: not written: no format for suffix {suffix!r}; write {known}")
-    return KINDS[suffix]
+    return write
 
 
 class _Dumper(_DUMPER):  # type: ignore[misc]
