@@ -237,7 +237,7 @@ def test_published_instances_need_no_file(tmp_path, monkeypatch):
         load("qqqqqq")
     assert check("ta41")[0].message.startswith("unknown scenario 'ta41'")
     assert found("shop.yml") == ["no such file"]
-    assert "there is no folder" in found("data/other/shop.yml")[0]
+    assert "does not exist" in found("data/other/shop.yml")[0]
     Path("ta01").write_text(SHOP)
     assert load("ta01").jobs[0].name == "shelf"
 
@@ -387,7 +387,7 @@ def test_save_refuses_what_it_cannot_write(tmp_path, monkeypatch):
     shop = load({"problem": "shop/single-machine", "jobs": JOBS})
     with pytest.raises(UserError, match=r"write \.yaml, \.yml, \.toml, \.json"):
         save(shop, tmp_path / "a.xls")
-    with pytest.raises(UserError, match="there is no folder"):
+    with pytest.raises(UserError, match="does not exist"):
         save(shop, tmp_path / "no" / "a.yaml")
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(30, "Read-only")))
     with pytest.raises(UserError, match="not written: read-only; choose a folder"):

@@ -81,7 +81,8 @@ class UnknownName(UserError):
         """`what` is the kind of name ("policy"), `known` all valid names, `hint` the next step."""
         self.what, self.name, self.known, self.hint = what, name, tuple(known), hint
         message = f"unknown {what} {name!r}{did_you_mean(name, self.known)}"
-        super().__init__(f"{message} {hint}".rstrip())
+        stop = "" if message.endswith("?") or not hint else "."
+        super().__init__(f"{message}{stop} {hint}".rstrip())
 
     def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, tuple[str, ...], str]]:
         return type(self), (self.what, self.name, self.known, self.hint)

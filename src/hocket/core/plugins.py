@@ -11,6 +11,9 @@ from types import ModuleType
 
 from hocket.core.errors import InputError
 
+PREFIX = "hocket_file_"
+"""How the modules of loose files are named, so that nothing else has such a name."""
+
 
 def module_in(path: str | Path) -> ModuleType:
     """Import the Python file at `path`, once per process.
@@ -18,7 +21,7 @@ def module_in(path: str | Path) -> ModuleType:
     Raises InputError when there is no such file, or when running it fails.
     """
     full = Path(path).resolve()
-    name = f"hocket_file_{full.stem}_{hashlib.sha256(str(full).encode()).hexdigest()[:8]}"
+    name = f"{PREFIX}{full.stem}_{hashlib.sha256(str(full).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     found = importlib.util.spec_from_file_location(name, full)
@@ -34,9 +37,20 @@ def module_in(path: str | Path) -> ModuleType:
     return module
 
 
+def code_of(kind: type) -> list[str]:
+    """What tells the code of a class from that of another: where it is, or what its file holds.
+
+    A loose file may change, or another may define a policy of the same name; so its text counts.
+    """
+    module = sys.modules[kind.__module__]
+    if not module.__name__.startswith(PREFIX) or module.__file__ is None:
+        return [kind.__module__, kind.__qualname__]
+    return [kind.__qualname__, hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()]
+
+
 def class_at(module: str, name: str, file: str) -> type:
     """The class `name` of `module`; a module that cannot be imported is read from its `file`."""
-    if module.startswith("hocket_file_") and module not in sys.modules:
+    if module.startswith(PREFIX) and module not in sys.modules:
         module_in(file)
     found: type = getattr(importlib.import_module(module), name)
     return found

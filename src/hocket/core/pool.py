@@ -21,6 +21,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Task = Callable[[Any, Item], Result]
 
+DIED = "its worker process died (killed, or out of memory)"
 AHEAD = 4  # tasks queued per worker, so that none waits for the parent
 
 
@@ -41,10 +42,10 @@ def spread(
     """
     if workers is not None and workers < 1:
         raise UserError(f"workers must be at least 1, got {workers}")
-    if on == "ray":
-        return _on_ray(task, shared, items, workers)
-    if on != "local":
+    if on not in ("local", "ray"):
         raise UserError(f"unknown place to run {on!r}: use 'local' or 'ray'")
+    if on == "ray" and items:
+        return _on_ray(task, shared, items, workers, lost)
     count = min(workers or os.cpu_count() or 1, len(items))
     if count <= 1:
         return ((i, task(shared, item)) for i, item in enumerate(items))
@@ -82,7 +83,7 @@ def _in_processes(
                 try:
                     yield from _until_broken(task, shared, items, [index], [], 1)
                 except BrokenProcessPool:
-                    yield index, lost("its worker process died (killed, or out of memory)")
+                    yield index, lost(DIED)
 
 
 def _until_broken(
@@ -113,9 +114,14 @@ def _until_broken(
 
 
 def _on_ray(
-    task: Task[Item, Result], shared: Any, items: Sequence[Item], workers: int | None
+    task: Task[Item, Result],
+    shared: Any,
+    items: Sequence[Item],
+    workers: int | None,
+    lost: Callable[[str], Result],
 ) -> Iterator[tuple[int, Result]]:
     ray = need("ray", "ray")
+    died = (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError)
     mine = not ray.is_initialized()
     if mine:
         ray.init(num_cpus=workers, log_to_driver=False, include_dashboard=False)
@@ -126,7 +132,12 @@ def _on_ray(
         while pending:
             done, _ = ray.wait(list(pending))
             for reference in done:
-                yield pending.pop(reference), ray.get(reference)
+                index = pending.pop(reference)
+                try:
+                    result = ray.get(reference)
+                except died:
+                    result = lost(DIED)
+                yield index, result
     finally:
         if mine:
             ray.shutdown()

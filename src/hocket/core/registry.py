@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
@@ -26,7 +26,7 @@ def domains() -> dict[str, Domain]:
     """All domains by name: built-in ones first, then entry points ``hocket.domains``."""
     found = {name: resolve(path) for name, path in BUILT_IN.items()}
     for point in sorted(entry_points(group="hocket.domains"), key=lambda p: p.name):
-        found.setdefault(point.name, point.load())
+        found.setdefault(point.name, _plugged(point))
     return found
 
 
@@ -87,7 +87,18 @@ def policies(domain_name: str | None = None) -> dict[str, type[Policy]]:
 @cache
 def _plugged_policies() -> tuple[type[Policy], ...]:
     points = sorted(entry_points(group="hocket.policies"), key=lambda p: p.name)
-    return tuple(point.load() for point in points)
+    return tuple(_plugged(point) for point in points)
+
+
+def _plugged(point: EntryPoint) -> Any:
+    """What an installed package adds. Raises UserError that names the package's entry point."""
+    try:
+        return point.load()
+    except Exception as error:
+        raise UserError(
+            f"the plugin {point.name} = {point.value} ({point.group}) cannot be loaded: "
+            f"{type(error).__name__}: {error}. Repair or uninstall its package"
+        ) from error
 
 
 def policy_class(name: str) -> type[Policy]:

@@ -12,6 +12,7 @@ import msgspec
 
 from hocket.core import stats
 from hocket.core.errors import HocketError, UserError
+from hocket.core.plugins import code_of
 from hocket.core.policy import Policy, spec
 from hocket.core.pool import spread
 from hocket.core.run import require_applicable, run
@@ -84,7 +85,7 @@ def compare(
     *,
     seeds: int = 1,
     first_seed: int = 0,
-    workers: int | None = None,
+    workers: int | None = 1,
     on: str = "local",
     study: Path | str | None = None,
     resume: bool = False,
@@ -133,7 +134,7 @@ class _Grid:
             for k in range(len(policies))
         ]
         whats = [_digest(s) for s in scenarios]
-        hows = [_digest(spec(p)) for p in policies]
+        hows = [_digest(_how(p)) for p in policies]
         self.keys = [f"{whats[c.scenario]}-{hows[c.policy]}-{c.seed}" for c in self.cells]
 
     def compared(
@@ -258,6 +259,11 @@ def _lost(why: str) -> Outcome:
     return Outcome(error=why)
 
 
+def _how(policy: Policy) -> list[Any]:
+    """What decides how a policy behaves: its fields and its code."""
+    return [spec(policy), code_of(type(policy))]
+
+
 def _digest(value: Any) -> str:
     data = msgspec.json.encode(value, order="deterministic")
     return hashlib.sha256(data).hexdigest()[:24]
@@ -278,5 +284,5 @@ def default_path(scenarios: Sequence[Scenario], policies: Sequence[Policy]) -> P
 
     Seeds are left out of the digest, so asking for more of them resumes the same file.
     """
-    digest = _digest([[_digest(s) for s in scenarios], [spec(p) for p in policies]])
+    digest = _digest([[_digest(s) for s in scenarios], [_how(p) for p in policies]])
     return Path(".hocket") / f"compare-{digest[:12]}.sqlite"

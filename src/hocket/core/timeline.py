@@ -140,9 +140,9 @@ class Timeline:
         """The inverse of `to_json`. Raises msgspec.DecodeError when the bytes are no timeline."""
         stored = msgspec.json.decode(data, type=_Stored)
         timeline = cls(stored.unit, stored.lanes)
-        timeline._spans = list(zip(*stored.spans.values(), strict=True))
-        timeline._points = list(zip(*stored.points.values(), strict=True))
-        timeline._gauges = list(zip(*stored.gauges.values(), strict=True))
+        timeline._spans = _rows(stored.spans, Span)
+        timeline._points = _rows(stored.points, Point)
+        timeline._gauges = _rows(stored.gauges, Gauge)
         return timeline
 
     def digest(self) -> str:
@@ -159,3 +159,10 @@ class _Stored(msgspec.Struct):
     spans: dict[str, list[Any]]
     points: dict[str, list[Any]]
     gauges: dict[str, list[Any]]
+
+
+def _rows(columns: dict[str, list[Any]], kind: type[NamedTuple]) -> list[tuple[Any, ...]]:
+    fields = kind._fields
+    if set(columns) != set(fields) or len({len(column) for column in columns.values()}) != 1:
+        raise msgspec.DecodeError(f"no columns of equal length for {', '.join(fields)}")
+    return list(zip(*(columns[field] for field in fields), strict=True))

@@ -10,7 +10,7 @@ from hocket.core.disturb.arrivals import Poisson, TraceArrivals
 from hocket.core.disturb.breakdowns import Breakdowns
 from hocket.core.disturb.calendars import Calendar
 from hocket.core.disturb.noise import GammaNoise, LogNormal
-from hocket.core.errors import Deadlock, IllegalDecision
+from hocket.core.errors import Deadlock, IllegalDecision, InputError
 from hocket.core.policy import Policy
 from hocket.core.run import run
 from hocket.shop.check.jobshop import check
@@ -84,6 +84,19 @@ def test_arrivals_replace_releases():
         Machine(name="m0"), job("a", 2, release=50), job("b", 2), arrivals=TraceArrivals(at=(1, 9))
     )
     assert runs(simulate(world, FIFO())) == [("m0", "a.0", 1, 3), ("m0", "b.0", 9, 11)]
+
+
+@pytest.mark.parametrize("no_wait", [False, True])
+def test_recorded_arrivals_must_suffice_for_the_jobs(no_wait):
+    world = on_machine(
+        Machine(name="m0"),
+        job("a", 2),
+        job("b", 2),
+        arrivals=TraceArrivals(at=(1,)),
+        no_wait=no_wait,
+    )
+    with pytest.raises(InputError, match="arrivals: 1 arrivals are too few for 2 jobs"):
+        simulate(world, FIFO())
 
 
 def test_a_flexible_operation_takes_the_free_machine():

@@ -15,7 +15,8 @@ from hocket.shop.model.jobshop import Job, JobShop, Operation
 class Done(NamedTuple):
     """An operation as the timeline shows it, times in ticks.
 
-    `arrival` is when it takes the machine (setup included), `departure` when its job has left.
+    `arrival` is when it takes the machine (setup included), `departure` when its job has left,
+    `place` where the timeline mentions it: the order of those that take no time at one instant.
     """
 
     job: str
@@ -28,6 +29,7 @@ class Done(NamedTuple):
     departure: int
     runs: tuple[Span, ...]
     setup: int
+    place: int
 
 
 def check(scenario: JobShop, timeline: Timeline) -> list[Violation]:
@@ -41,13 +43,15 @@ def check(scenario: JobShop, timeline: Timeline) -> list[Violation]:
     for span in timeline.spans():
         if span.kind in ("run", "setup", "blocked"):
             spans[span.group, span.name].append(span)
+    places = {key: place for place, key in enumerate(spans)}
     arrivals = {p.group: p.time for p in timeline.points("arrive")}
     routes: list[list[Done]] = []
     for job in scenario.jobs:
         route: list[Done] = []
         for k, operation in enumerate(job.operations):
             name = operation.name or f"{job.name}.{k}"
-            done = _read(job, operation, name, spans.pop((job.name, name), []), found)
+            key = (job.name, name)
+            done = _read(job, operation, name, spans.pop(key, []), places.get(key, 0), found)
             if done is not None:
                 found += _duration(scenario, operation, done)
                 route.append(done)
@@ -61,7 +65,12 @@ def check(scenario: JobShop, timeline: Timeline) -> list[Violation]:
 
 
 def _read(
-    job: Job, operation: Operation, name: str, spans: list[Span], found: list[Violation]
+    job: Job,
+    operation: Operation,
+    name: str,
+    spans: list[Span],
+    place: int,
+    found: list[Violation],
 ) -> Done | None:
     runs = sorted((s for s in spans if s.kind == "run"), key=lambda s: (s.start, s.end))
     if not runs:
@@ -94,6 +103,7 @@ def _read(
         departure=max(s.end for s in spans),
         runs=tuple(runs),
         setup=sum(s.end - s.start for s in setups),
+        place=place,
     )
 
 
@@ -137,7 +147,9 @@ def _machines(
         broken[span.lane].append((span.start, span.end))
     setups = {(s.machine, s.before, s.after): s.duration for s in scenario.setups}
     for machine in scenario.machines:
-        queue = sorted(queues[machine.name], key=lambda d: (d.start, d.departure, d.arrival))
+        queue = sorted(
+            queues[machine.name], key=lambda d: (d.start, d.departure, d.arrival, d.place)
+        )
         family, free = machine.family, 0
         for done in queue:
             if done.arrival < free:
@@ -180,19 +192,44 @@ def _outages(
                 yield Violation("interrupted", f"{done.name} pauses at {at} without an outage")
 
 
+Move = tuple[int, int]
+"""The step of a job, by number, from its operation at this place in the route to the next."""
+
+
 def _swaps(routes: list[list[Done]]) -> Iterator[Violation]:
-    """A circle of jobs that exchange their machines at one instant."""
-    moves: dict[int, dict[str, str]] = defaultdict(dict)
-    for route in routes:
-        for before, after in pairwise(route):
-            if before.machine != after.machine and before.departure in (after.arrival, after.start):
-                moves[before.departure][before.machine] = after.machine
-    for time, step in sorted(moves.items()):
-        for root in sorted(step):
-            machine, seen = step[root], {root}
-            while machine in step and machine not in seen:
-                seen.add(machine)
-                machine = step[machine]
-            if machine == root:
-                yield Violation("swap", f"jobs exchange {', '.join(sorted(seen))} at {time}")
-                break
+    """Circles of moves at one instant, of which each has to wait for another to make room."""
+    for time, earlier in sorted(_waits(routes).items()):
+        left = {move: set(before) for move, before in earlier.items()}
+        for before in earlier.values():
+            left |= {move: set() for move in before if move not in left}
+        while gone := {move for move, before in left.items() if not before}:
+            left = {move: before - gone for move, before in left.items() if move not in gone}
+        if left:
+            machines = {routes[job][place].machine for job, place in left}
+            yield Violation("swap", f"jobs exchange {', '.join(sorted(machines))} at {time}")
+
+
+def _waits(routes: list[list[Done]]) -> dict[int, dict[Move, set[Move]]]:
+    """Per instant, the moves that must have been made before each move can be.
+
+    Those are the moves away from its machine, and the job's own earlier ones. The order of two
+    operations that take no time on one machine at one instant is open, so they do not count.
+    """
+    waits: dict[int, dict[Move, set[Move]]] = defaultdict(lambda: defaultdict(set))
+    leaving: dict[tuple[str, int], list[tuple[Move, bool]]] = defaultdict(list)
+    for job, route in enumerate(routes):
+        for place, done in enumerate(route[:-1]):
+            stays = done.arrival < done.departure
+            leaving[done.machine, done.departure].append(((job, place), stays))
+            if place and done.arrival == done.departure == route[place - 1].departure:
+                waits[done.departure][job, place].add((job, place - 1))
+    for job, route in enumerate(routes):
+        for place, (before, after) in enumerate(pairwise(route)):
+            time = before.departure
+            if after.arrival != time:
+                continue
+            move, brief = (job, place), after.arrival == after.departure
+            for other, stays in leaving[after.machine, time]:
+                if other != move and (stays or not brief) and other != (job, place + 1):
+                    waits[time][move].add(other)
+    return waits

@@ -14,7 +14,8 @@ def check(scenario: Project, timeline: Timeline) -> list[Violation]:
 
     Reads the spans of kind ``run``: `group` is the activity, `name` the label of its mode. The
     rules are ``unknown``, ``missing``, ``twice``, ``mode``, ``duration``, ``release``, ``lag``,
-    ``capacity`` (renewable) and ``stock`` (non-renewable).
+    ``capacity`` (renewable) and ``stock`` (non-renewable). Lanes only place an activity in
+    pictures: what it uses follows from its mode.
     """
     violations: list[Violation] = []
     done: dict[str, tuple[Span, Mode]] = {}

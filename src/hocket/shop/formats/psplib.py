@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from hocket.core.domain import Format
-from hocket.core.errors import InputError, Problem
+from hocket.core.errors import InputError, NotApplicable, Problem
 from hocket.shop.formats.rows import Findings, Row, refuse_binary, row_of
 from hocket.shop.model.project import Activity, Lag, Mode, Project, Resource, find_cycle
 from hocket.solve.network import windows
@@ -254,12 +254,15 @@ def sound(project: Project, source: str, lines: list[int]) -> Project:
         raise InputError(source, [str(error)]) from None
 
 
-def write(scenario: Project) -> str:
+def write(scenario: object) -> str:
     """``.sm`` or ``.mm`` text; the two differ in the number of modes alone.
 
     A dummy source and sink are added where missing. Names are lost: the format has numbers. Raises
-    InputError naming what else the format cannot hold (time lags, releases, due dates).
+    InputError naming what else the format cannot hold (time lags, releases, due dates), and
+    NotApplicable for another problem.
     """
+    if not isinstance(scenario, Project):
+        raise NotApplicable(f"PSPLIB holds projects, and this is a {type(scenario).__name__}")
     project = _framed(scenario)
     _require_plain(scenario, framed=project is scenario)
     index = {a.name: i for i, a in enumerate(project.activities, 1)}

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from hocket.core.disturb.arrivals import Arrivals
+from hocket.core.disturb.arrivals import Arrivals, TraceArrivals
 from hocket.core.disturb.breakdowns import Breakdowns
 from hocket.core.disturb.calendars import Calendar
 from hocket.core.disturb.noise import Noise
@@ -144,6 +144,9 @@ class JobShop(Scenario, frozen=True, kw_only=True, tag_field="problem", tag="sho
             for k, operation in enumerate(job.operations):
                 yield from _operation_problems(f"jobs[{i}].operations[{k}]", operation, machines)
         yield from self._setup_problems(machines)
+        if isinstance(self.arrivals, TraceArrivals) and len(self.arrivals.at) < len(self.jobs):
+            told = f"{len(self.arrivals.at)} arrivals for {len(self.jobs)} jobs"
+            yield Problem("arrivals.at", f"{told}: give one for each")
         if self.no_wait and not self.certain:
             yield Problem("no_wait", "no-wait needs certain durations: remove noise, breakdowns")
         if self.no_wait and self.blocking != "no":

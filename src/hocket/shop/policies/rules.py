@@ -216,7 +216,7 @@ class ATC(Rule, frozen=True):
         own = view.duration[op]
         later = view.remaining_work[op] - view.arrays.shortest[op]
         slack = np.maximum(view.due[op] - view.now - own - (1 + self.lead) * later, 0)
-        scale = self.k * max(float(own.mean()), 1e-9)
+        scale = self.k * max(int(own.sum()) / len(own), 1e-9)
         value: Values = slack / scale - np.log((view.weight[op] + 1e-9) / (own + 1e-9))
         return value
 

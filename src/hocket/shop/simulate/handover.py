@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate, pairwise
+from operator import or_
 
 Choices = list[tuple[tuple[int, int], ...]]
 Holds = dict[int, tuple[int, int]]
@@ -11,22 +13,19 @@ Holds = dict[int, tuple[int, int]]
 Move = tuple[int, int]
 """An operation starts on a machine."""
 
-LIMIT = 500
-"""States that one search for a way out may visit. More would refuse hardly fewer moves."""
+LIMIT = 200
+"""States that one search for a way out may visit; with more, hardly fewer moves are refused."""
 
 
-def find_circle(wants: dict[int, list[int]], longest: int) -> list[int]:
+def find_circle(wants: dict[int, list[int]]) -> list[int]:
     """A circle of machines ``[a, b, ...]``: the job on a can move to b, and so round to a.
 
-    ``wants[a]`` lists the occupied machines that the blocked job on a can use next. Only circles of
-    at most `longest` machines count. Empty when there is none. Depth first in ascending order, so
-    the answer depends on nothing but the state.
+    ``wants[a]`` lists the occupied machines that the blocked job on a can use next. Empty when
+    there is none. Depth first in ascending order, so the answer depends on nothing but the state.
     """
     for root in sorted(wants):
         if root in wants[root]:
             return [root]
-    if longest < 2:
-        return []
     finished: set[int] = set()
     for root in sorted(wants):
         circle = _search(root, wants, [], finished)
@@ -63,9 +62,15 @@ class Escape:
     def __init__(self, choices: Choices, first: list[int]) -> None:
         """``choices[o]`` and ``first`` as in `ShopArrays`; the shop is empty."""
         self.choices, self.first = choices, first
-        self.last: list[int] = []  # per operation, where its job's operations end
-        for begin, end in zip(first, first[1:], strict=False):
-            self.last += [end] * (end - begin)
+        # Sets of machines as bits of an integer. `able[o]`: those that can do operation o;
+        # `needs[o]`: those that its job may use from o on; `left[o]`: operations from o to its end.
+        self.able = [sum(1 << m for m, _ in pairs) for pairs in choices]
+        self.needs: list[int] = []
+        self.left: list[int] = []
+        for begin, end in pairwise(first):
+            machines = accumulate(reversed(self.able[begin:end]), or_)
+            self.needs += reversed(list(machines))
+            self.left += range(end - begin, 0, -1)
         self.way: list[Move] = []
         self.known: dict[Move, list[Move]] = {}  # ways that begin with a move from here
         self.hopeless: set[tuple[tuple[int, tuple[int, int]], ...]] = set()
@@ -124,28 +129,24 @@ class Escape:
         so this loses no way out. Returns the moves, and the jobs that are left, ascending.
         """
         left = dict(sorted(holds.items()))
+        held = _bits(left)
         way: list[Move] = []
         again = True
         while again:
             again = False
-            held = {machine for machine, _ in left.values()}
             for job, (machine, operation) in list(left.items()):
-                moves = self._to_the_end(operation, self.first[job + 1], held - {machine})
-                if moves is not None:
-                    way += moves
+                others = held & ~(1 << machine)
+                rest = range(operation, self.first[job + 1])
+                if all(self.able[o] & ~others for o in rest):
+                    way += [(o, self._outside(o, others)) for o in rest]
                     del left[job]
-                    held.discard(machine)
+                    held = others
                     again = True
         return way, left
 
-    def _to_the_end(self, operation: int, end: int, held: set[int]) -> list[Move] | None:
-        moves = []
-        for o in range(operation, end):
-            machine = next((m for m, _ in self.choices[o] if m not in held), None)
-            if machine is None:
-                return None
-            moves.append((o, machine))
-        return moves
+    def _outside(self, operation: int, machines: int) -> int:
+        """The first machine for an operation that is not among `machines`."""
+        return next(m for m, _ in self.choices[operation] if not machines >> m & 1)
 
     def _options(self, left: Holds) -> Iterator[Move]:
         """The moves from a state; one alone if it cannot hurt.
@@ -153,19 +154,21 @@ class Escape:
         That is a move to a machine which no other job in process still needs: whoever leaves its
         machine earlier, for one that nobody misses, is in nobody's way.
         """
-        held = {machine for machine, _ in left.values()}
+        held = _bits(left)
         open_moves = [
             (job, operation, m)
             for job, (machine, operation) in left.items()
             for m, _ in self.choices[operation]
-            if m == machine or m not in held
+            if m == machine or not held >> m & 1
         ]
         for job, operation, machine in open_moves:
-            if not any(self._needs(other, machine) for j, other in left.items() if j != job):
+            needs = (self.needs[o] for j, (_, o) in left.items() if j != job)
+            if not any(need >> machine & 1 for need in needs):
                 return iter([(operation, machine)])
-        open_moves.sort(key=lambda move: (self.last[move[1]] - move[1], move))
+        open_moves.sort(key=lambda move: (self.left[move[1]], move))
         return iter([(operation, machine) for _, operation, machine in open_moves])
 
-    def _needs(self, state: tuple[int, int], machine: int) -> bool:
-        following = range(state[1], self.last[state[1]])
-        return any(m == machine for o in following for m, _ in self.choices[o])
+
+def _bits(holds: Holds) -> int:
+    """The machines that jobs hold, as bits."""
+    return sum(1 << machine for machine, _ in holds.values())

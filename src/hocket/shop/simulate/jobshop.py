@@ -342,7 +342,7 @@ class World:
                 for m, to in wants.items()
                 if m in to and self._safe(self.stations[m].occupant + 1, m)
             }
-        circle = find_circle(wants, len(wants))
+        circle = find_circle(wants)
         moves = [(self.stations[m].occupant + 1, m) for m in circle]
         for machine in circle:
             self._leave(self.stations[machine])

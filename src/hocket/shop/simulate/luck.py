@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from hocket.core.errors import InputError, Problem
 from hocket.core.streams import Streams
 from hocket.shop.model.arrays import ShopArrays
 from hocket.shop.model.jobshop import JobShop
 
 
 def releases(shop: JobShop, streams: Streams) -> list[int]:
-    """When each job arrives (ticks): as given, or drawn from the scenario's arrival process."""
+    """When each job arrives (ticks): as given, or drawn from the scenario's arrival process.
+
+    Raises InputError where recorded arrivals are fewer than the jobs.
+    """
     if shop.arrivals is None:
         return [job.release for job in shop.jobs]
     times = shop.arrivals.times(streams["arrivals"], count=len(shop.jobs))
+    if len(times) < len(shop.jobs):
+        told = f"{len(times)} arrivals are too few for {len(shop.jobs)} jobs"
+        raise InputError(shop.name or "job shop", [Problem("arrivals", told)])
     return [int(time) for time in times]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -43,13 +43,19 @@ class Ledger:
         self.calendar = machine.calendar
         self.setups = setups
         self.bookings = [Booking(-NEVER, 0, machine.family)]
+        self.longest_setup = max(setups.values(), default=0)
         holidays = () if self.calendar is None else self.calendar.closed
-        self.settled = max((end for _, end in holidays), default=0)  # after it nothing is special
+        # After it no booking, setup or holiday is in the way: only opening hours, which repeat.
+        self.settled = max((end for _, end in holidays), default=0) + self.longest_setup
 
-    def earliest(self, start: int, duration: int, family: str) -> int:
-        """The first time from `start` on at which the operation fits, unbroken and set up."""
-        at = max(0, bisect_right(self.bookings, start, key=lambda b: b.start) - 1)
-        for before, after in pairwise([*self.bookings[at:], None]):
+    def earliest(self, start: int, duration: int, family: str, own: Sequence[Booking] = ()) -> int:
+        """The first time from `start` on at which the operation fits, unbroken and set up.
+
+        `own` are further bookings: those that its job is about to make here.
+        """
+        bookings = sorted([*self.bookings, *own]) if own else self.bookings
+        at = max(0, bisect_right(bookings, start, key=lambda b: b.start) - 1)
+        for before, after in pairwise([*bookings[at:], None]):
             assert before is not None
             gap = before.end + self.setups.get((before.family, family), 0)
             start = self._open_for(max(start, gap), duration)
@@ -74,7 +80,7 @@ class Ledger:
     def book(self, booking: Booking) -> None:
         """Enter a booking."""
         insort(self.bookings, booking)
-        self.settled = max(self.settled, booking.end)
+        self.settled = max(self.settled, booking.end + self.longest_setup)
 
     def setups_done(self) -> Iterator[tuple[int, int]]:
         """(operation, ticks) of every setup; each ends where its operation starts."""
@@ -164,7 +170,10 @@ class NoWaitWorld:
         if soonest < NEVER:
             self._look_at(soonest)
         elif self.waiting and not fitting:
-            raise Deadlock(f"job {self._name(0)} fits into no stretch of opening hours")
+            raise Deadlock(
+                f"job {self._name(0)} fits into no stretch of opening hours, or "
+                f"visits a machine again before it can be set up"
+            )
 
     def _fit(self, job: int, start: int) -> tuple[int, list[tuple[int, int, int]]]:
         """The first start from `start` on, and the chain of (machine, start, end) it gives."""
@@ -172,11 +181,12 @@ class NoWaitWorld:
         last = max(start, settled) + self.cycle
         while start <= last:
             chain: list[tuple[int, int, int]] = []
+            own: dict[int, list[Booking]] = {}
             at = start
             for operation in range(self.arrays.first[job], self.arrays.first[job + 1]):
                 family = self.arrays.families[operation]
                 places = [
-                    (self.ledgers[m].earliest(at, d, family), d, m)
+                    (self.ledgers[m].earliest(at, d, family, own.get(m, ())), d, m)
                     for m, d in self.arrays.choices[operation]
                 ]
                 opens, duration, machine = min(places)
@@ -184,6 +194,7 @@ class NoWaitWorld:
                     start += opens - at
                     break
                 chain.append((machine, at, at + duration))
+                own.setdefault(machine, []).append(Booking(at, at + duration, family))
                 at += duration
             else:
                 return start, chain
