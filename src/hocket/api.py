@@ -53,7 +53,7 @@ def compare(
     *,
     seeds: int = 1,
     first_seed: int = 0,
-    workers: int | None = None,
+    workers: int | None = 1,
     on: str = "local",
     study_file: str | Path | None = None,
     resume: bool = False,
@@ -61,7 +61,8 @@ def compare(
 ) -> study.Comparison:
     """Run policies on scenarios over seeds and compare them; see `hocket.core.study.compare`.
 
-    Without policies, the problem's defaults are compared.
+    Without policies, the problem's defaults are compared. More than one worker (None: one per core)
+    starts processes, for which a script needs an ``if __name__ == "__main__"`` guard.
     """
     if isinstance(scenarios, Scenario | str | Path | Mapping):
         scenarios = [scenarios]

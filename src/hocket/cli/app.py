@@ -18,28 +18,38 @@ Examples:
     hocket list policies
 """
 
-app = App(
-    name="hocket",
-    help="Schedule anything: simulate, solve, compare and reproduce published policies.",
-    help_epilogue=EXAMPLES,
-    help_format="plaintext",
-    version=__version__,
-    result_action="return_value",
-)
-app.command("hocket.cli.catalogue:list_", name="list", help="List what hocket knows.")
-app.command("hocket.cli.files:check", name="check", help="Find every problem of a file.")
-app.command("hocket.cli.files:schema", name="schema", help="Print the JSON Schema of a file.")
-app.command("hocket.cli.files:convert", name="convert", help="Write it in another format.")
-app.command("hocket.cli.files:generate", name="generate", help="Draw a scenario at random.")
-app.command("hocket.cli.run:run", name="run", help="Simulate one policy on one scenario.")
-app.command("hocket.cli.compare:compare", name="compare", help="Compare policies over seeds.")
-app.command("hocket.cli.solve:solve", name="solve", help="Solve to a proven bound.")
-app.command("hocket.cli.reproduce:reproduce", name="reproduce", help="Re-run a paper's experiment.")
+COMMANDS = {
+    "list": ("hocket.cli.catalogue:list_", "List what hocket knows."),
+    "check": ("hocket.cli.files:check", "Find every problem of a file."),
+    "schema": ("hocket.cli.files:schema", "Print the JSON Schema of a file."),
+    "convert": ("hocket.cli.files:convert", "Write a scenario in another format."),
+    "generate": ("hocket.cli.files:generate", "Draw a scenario at random."),
+    "run": ("hocket.cli.run:run", "Simulate one policy on one scenario."),
+    "compare": ("hocket.cli.compare:compare", "Compare policies over seeds."),
+    "solve": ("hocket.cli.solve:solve", "Solve to a proven bound."),
+    "reproduce": ("hocket.cli.reproduce:reproduce", "Re-run a paper's experiment."),
+}
+
+
+def make_app(asked: str = "") -> App:
+    """The program. Only the command `asked` for is imported, to be described by its docstring."""
+    app = App(
+        name="hocket",
+        help="Schedule anything: simulate, solve, compare and reproduce published policies.",
+        help_epilogue="" if asked in COMMANDS else EXAMPLES,
+        help_format="plaintext",
+        version=__version__,
+        result_action="return_value",
+    )
+    for name, (path, summary) in COMMANDS.items():
+        app.command(path, name=name, help=None if name == asked else summary)
+    return app
 
 
 def dispatch(arguments: list[str]) -> int:
     """Run the command of `arguments`; the exit code (see `hocket.cli.main`)."""
     try:
+        app = make_app(arguments[0] if arguments else "")
         code = app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         return _complain(str(error), 2)

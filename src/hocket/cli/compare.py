@@ -40,7 +40,8 @@ def compare(
     /,
     *,
     policy: Annotated[
-        tuple[str, ...], Parameter(help="A policy; give it again for each. Default: a few.")
+        tuple[str, ...],
+        Parameter(negative="", help="A policy; give it again for each. Default: a few."),
     ] = (),
     settings: Settings = (),
     seeds: Annotated[int, Parameter(help="How many seeds each policy meets.")] = 1,

@@ -17,7 +17,7 @@ from hocket.core.save import dumps, save
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON document.")]
 Settings = Annotated[
     tuple[str, ...],
-    Parameter(name="--set", help="A parameter, as field=value; may be given again."),
+    Parameter(name="--set", negative="", help="A parameter, as field=value; may be given again."),
 ]
 
 
