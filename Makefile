@@ -1,0 +1,78 @@
+# Everything one does with a checkout of hocket; `make help` lists it.
+#
+# The environment is .venv with the versions of constraints.txt. A stamp file in it says what has
+# been installed, so that a second `make` starts at once.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types check docs bench reference lock clean
+
+BIN := .venv/bin
+SOLVE := .venv/.has-solve
+DEV := .venv/.has-dev
+WORKERS ?= 2
+
+# The first Python that is new enough and can make environments.
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(SOLVE)  ## compare dispatching rules and the exact solver on a job shop; write report.html
+	$(BIN)/hocket compare shop/ta01 --solve 30 --no-study --report report.html
+	@echo
+	@echo "The schedules are in file://$(CURDIR)/report.html - open it in a browser."
+
+test: lint types check docs  ## lint, types, tests, documentation: all that must be well
+
+lint: $(DEV)  ## ruff: style and mistakes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV)  ## mypy, strict
+	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases tools examples
+
+check: $(DEV)  ## the tests, WORKERS=2 at a time; those in a browser if Chromium is there
+	$(BIN)/pytest -n $(WORKERS) -p no:benchmark
+
+docs: $(DEV)  ## build the documentation into site/
+	$(BIN)/zensical build --clean --strict
+	@echo "The first page is site/index.html; \`$(BIN)/zensical serve\` shows all in a browser."
+
+bench: $(DEV)  ## the benchmarks, one after the other
+	$(BIN)/pytest -s -p no:xdist benchmarks/bench_*.py
+
+reference: $(DEV)  ## write the generated pages of docs/reference anew
+	$(BIN)/python tools/reference.py
+
+lock: $(DEV)  ## write the versions installed now to constraints.txt
+	$(BIN)/python tools/lock.py
+
+clean:  ## remove the environment and everything built
+	rm -rf .venv .hocket .benchmarks .hypothesis .mypy_cache .ruff_cache .cache
+	rm -rf build dist site report.html
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "hocket needs Python 3.11 or later, with its module venv" \
+	    "(on Debian: apt-get install python3 python3-venv)"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# Build tools are pinned like the rest, hence no isolated build, which would fetch the newest.
+define install
+	@echo "Installing hocket[$(1)] into .venv ..."
+	@$(PIP) install -c constraints.txt hatchling editables
+	@$(PIP) install -c constraints.txt --no-build-isolation --editable '.[$(1)]'
+endef
+
+$(SOLVE): pyproject.toml constraints.txt | $(BIN)/python
+	$(call install,solve)
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	$(call install,dev)
+	@touch $(SOLVE) $@

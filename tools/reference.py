@@ -1,0 +1,388 @@
+"""Write the pages of docs/reference that follow from the code.
+
+``python tools/reference.py`` writes them, with ``--check`` it only says which are out of date.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from cyclopts import Parameter
+
+import hocket
+from hocket import api
+from hocket.cli.app import make_app
+from hocket.core import registry
+from hocket.core.fields import with_fields
+from hocket.core.policy import Policy
+from hocket.core.schema import schema
+
+FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+MADE = "<!-- Made by tools/reference.py from the code: change that, and run `make reference`. -->"
+
+
+def policies() -> Iterator[str]:
+    """Every policy: what it does, what it is made for, its source and its fields."""
+    yield "# Policies"
+    yield (
+        "What `hocket list policies` lists, with all fields. A field is set by `--set k=3` on the "
+        'command line and by `hocket.load_policy("shop/atc", k=3)` in Python.'
+    )
+    families: dict[str, list[type[Policy]]] = {}
+    for kind in registry.policies().values():
+        families.setdefault(kind.__module__, []).append(kind)
+    for module in sorted(families):
+        title, _, rest = _doc(importlib.import_module(module)).partition("\n")
+        head, _, told = title.rstrip(".").partition(": ")
+        yield f"## {head}"
+        yield f"{_sentence(told)}." if told else ""
+        yield rest.strip()
+        yield from _shared(families[module])
+        for kind in sorted(families[module], key=lambda kind: kind.name):
+            yield f"### {kind.name}"
+            yield _doc(kind)
+            yield f"For {_and(kind.problems)}."
+            if kind.source:
+                yield f"Source: {kind.source.rstrip('.')}."
+            yield _fields(kind)
+
+
+def _shared(kinds: list[type[Policy]]) -> Iterator[str]:
+    """What the policies of a family inherit: the docstrings of bases that bring fields."""
+    bases = {
+        base: None for kind in kinds for base in kind.__mro__[1:] if not vars(base).get("name")
+    }
+    for base in bases:
+        if issubclass(base, Policy) and base is not Policy and base.__struct_fields__:
+            yield _doc(base).partition("\n\n")[2]
+
+
+def generators() -> Iterator[str]:
+    """Every generator with its fields, and the names of the instances that need no file."""
+    yield "# Generators and published instances"
+    yield (
+        "`hocket generate shop/taillard --set jobs=20 --seed 7 -o shop.yaml` draws a scenario; in "
+        'Python it is `hocket.generate("shop/taillard", jobs=20, seed=7)`. The same seed draws '
+        "the same scenario for ever."
+    )
+    for name, kind in registry.generators().items():
+        yield f"## {name}"
+        yield _doc(kind)
+        yield f"Source: {kind.source.rstrip('.')}."
+        yield _fields(kind)
+    yield "## Published instances that need no file"
+    yield (
+        "Their authors published the generator and the seeds, so they are made afresh, bit by bit "
+        "as published:"
+    )
+    series: dict[str, list[str]] = {}
+    for name in registry.scenario_names():
+        series.setdefault(name.rstrip("0123456789"), []).append(name)
+    yield "\n".join(f"- `{names[0]}` to `{names[-1]}`" for names in series.values())
+
+
+def scenarios() -> Iterator[str]:
+    """The keys of scenario files, problem by problem, from their JSON Schemas."""
+    yield "# Scenario files"
+    yield (
+        "A scenario is a YAML, TOML or JSON file whose key `problem` says what it is. Times are "
+        "whole numbers of ticks; where `time_unit` is set, text with a unit such as `90 s` or "
+        "`1.5 h` works too and must come out whole. `hocket check file.yaml` names every mistake "
+        "with its line, and `hocket schema shop/job-shop` prints the JSON Schema for an editor."
+    )
+    parts: dict[str, dict[str, Any]] = {}
+    for tag in registry.problem_types():
+        found = schema(tag)
+        root = found["$ref"].rpartition("/")[2]
+        own = found["$defs"].pop(root)
+        yield f"## {tag}"
+        yield own["description"]
+        yield _keys(own, skip=("$schema", "problem"))
+        parts |= found["$defs"]
+    yield "## Parts"
+    for name in sorted(parts):
+        yield f"### {name}"
+        if parts[name].get("description"):
+            yield parts[name]["description"]
+        yield _keys(parts[name])
+
+
+def commands() -> Iterator[str]:
+    """Every command with its options, from the functions that carry it out."""
+    yield "# Command line"
+    yield (
+        "The verbs of `import hocket`, as commands. All print a table, or with `--json` one JSON "
+        "document on standard output; remarks and progress go to standard error. Exit codes: 0 "
+        "well, 1 a failed check or run, 2 a mistake in what was asked, 130 interrupted."
+    )
+    app = make_app()
+    for name in sorted(name for name in app if not name.startswith("-")):
+        function = app[name].default_command
+        text, _, examples = _doc(function).partition("\nExamples:\n")
+        yield f"## hocket {name}"
+        yield text.strip()
+        yield f"```console\n{_prompted(examples)}\n```"
+        yield _options(function)
+
+
+def python() -> Iterator[str]:
+    """The verbs with their signatures, and the types that one meets."""
+    yield "# Python"
+    yield (
+        "The verbs live in `hocket` itself. Where they take a scenario or a policy, a name, a "
+        "path, a mapping or an object will do."
+    )
+    for name in hocket.__all__:
+        yield f"## hocket.{name}"
+        yield _signature(f"hocket.{name}", getattr(api, name))
+        yield _doc(getattr(api, name))
+    yield "## Types"
+    for path in TYPES:
+        module, _, name = path.rpartition(".")
+        kind = getattr(importlib.import_module(module), name)
+        yield f"### {name}"
+        yield f"`from {module} import {name}`"
+        yield _doc(kind)
+        yield _members(kind)
+
+
+def _signature(name: str, function: Any) -> str:
+    """How a function is called, a parameter to the line."""
+    signature = inspect.signature(function)
+    lines, starred = [], False
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            lines.append("    *,")
+            starred = True
+        shown = parameter.replace(annotation=inspect.Parameter.empty)
+        name_, equals, default = str(shown).partition("=")
+        lines.append(f"    {name_}: {parameter.annotation}{equals and ' = '}{default},")
+    result = str(signature.return_annotation)
+    return "\n".join(["```text", f"{name}(", *lines, f") -> {result}", "```"])
+
+
+def _members(kind: type) -> str:
+    """The public methods and properties of a type, as a list."""
+    own = [(name, thing) for name, thing in vars(kind).items() if not name.startswith("_")]
+    told = []
+    if issubclass(kind, msgspec.Struct) and not issubclass(kind, Policy):
+        told = [f"- `{name}`: `{type_}`" for name, type_ in kind.__annotations__.items()]
+    for name, thing in own:
+        plain = getattr(thing, "__func__", thing)
+        if isinstance(thing, property) and thing.__doc__:
+            told.append(f"- `{name}`: {_doc(thing)}")
+        elif inspect.isfunction(plain) and plain.__doc__:
+            told.append(f"- `{name}{_call(plain)}`: {_doc(plain)}")
+    return "\n".join(text.replace("\n\n", " ").replace("\n", " ") for text in told)
+
+
+def _call(function: Any) -> str:
+    names = [n for n in inspect.signature(function).parameters if n not in ("self", "cls")]
+    return f"({', '.join(names)})"
+
+
+TYPES = (
+    "hocket.core.run.Run",
+    "hocket.core.timeline.Timeline",
+    "hocket.core.timeline.Span",
+    "hocket.core.solution.Solution",
+    "hocket.core.study.Comparison",
+    "hocket.core.study.Row",
+    "hocket.core.study.Difference",
+    "hocket.core.policy.Policy",
+    "hocket.core.streams.Streams",
+    "hocket.shop.dispatch.ShopView",
+    "hocket.shop.dispatch.Start",
+    "hocket.shop.model.arrays.ShopArrays",
+    "hocket.shop.simulate.project.ProjectView",
+    "hocket.shop.simulate.project.Begin",
+    "hocket.core.kernel.Kernel",
+    "hocket.core.kernel.Phase",
+)
+
+PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "policies.md": policies,
+    "generators.md": generators,
+    "scenarios.md": scenarios,
+    "commands.md": commands,
+    "python.md": python,
+}
+
+
+def page(make: Callable[[], Iterator[str]]) -> str:
+    """The text of one page."""
+    return "\n\n".join([MADE, *filter(None, make())]) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with ``--check`` compare them; the exit code."""
+    stale = []
+    for name, make in PAGES.items():
+        path, text = FOLDER / name, page(make)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in arguments:
+                FOLDER.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+    if stale and "--check" in arguments:
+        print(f"out of date, run `make reference`: {', '.join(stale)}", file=sys.stderr)
+        return 1
+    print(f"written: {', '.join(stale) or 'nothing, all were up to date'}")
+    return 0
+
+
+def _doc(thing: Any) -> str:
+    """A docstring as Markdown: examples become code, and nothing is taken for HTML."""
+    parts = inspect.cleandoc(thing.__doc__ or "").split("\n\n")
+    return "\n\n".join(
+        f"```text\n{part}\n```" if part.startswith(">>>") else part.replace("<", "&lt;")
+        for part in parts
+    )
+
+
+def _and(names: tuple[str, ...]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; empty when there is nothing in it."""
+    if not rows:
+        return ""
+    lines = [head, ["---"] * len(head), *rows]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return re.sub(r" {2,}(?=\|)", " ", text)
+
+
+def _fields(kind: type[msgspec.Struct]) -> str:
+    given = msgspec.to_builtins(with_fields(kind, ()))
+    hints = get_type_hints(kind, include_extras=True)
+    rows = [
+        (f"`{name}`", _typed(hints[name]), f"`{_plain(given[name])}`")
+        for name in kind.__struct_fields__
+    ]
+    return _table(("field", "type", "default"), rows)
+
+
+def _plain(value: Any) -> str:
+    """A value as a file would have it."""
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value) or "none"
+
+
+def _typed(hint: Any) -> str:
+    """A type as people say it."""
+    if get_origin(hint) is Annotated:
+        base, *metas = get_args(hint)
+        limits = [
+            text for meta in metas if isinstance(meta, msgspec.Meta) for text in _limits(meta)
+        ]
+        return ", ".join([_typed(base), *limits])
+    if get_origin(hint) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(hint))
+    if get_origin(hint) in (UnionType, Union):
+        return " or ".join(_typed(arm) for arm in get_args(hint))
+    if get_origin(hint) is tuple:
+        return f"list of {_typed(get_args(hint)[0])}"
+    if get_origin(hint) is dict:
+        return f"mapping to {_typed(get_args(hint)[1])}"
+    words = {
+        int: "whole number",
+        float: "number",
+        str: "text",
+        bool: "true or false",
+        NoneType: "none",
+    }
+    return words.get(hint) or str(getattr(hint, "__name__", hint))
+
+
+def _limits(meta: msgspec.Meta) -> Iterator[str]:
+    for sign, bound in (("≥", meta.ge), (">", meta.gt), ("≤", meta.le), ("below", meta.lt)):
+        if bound is not None:
+            yield f"{sign} {bound:g}"
+
+
+def _keys(part: dict[str, Any], skip: tuple[str, ...] = ()) -> str:
+    """The properties of a JSON Schema's object as a table."""
+    rows = [
+        (f"`{key}`", _kind(node), _default(key, part), _sentence(node.get("description", "")))
+        for key, node in part.get("properties", {}).items()
+        if key not in skip
+    ]
+    head = ("key", "what", "default", "")
+    if not any(row[3] for row in rows):
+        return _table(head[:3], [row[:3] for row in rows])
+    return _table(head, rows)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _default(key: str, part: dict[str, Any]) -> str:
+    node = part["properties"][key]
+    if key in part.get("required", ()):
+        return "required"
+    if "default" not in node:  # the tag of a type that stands alone
+        return "may be left out"
+    value = node["default"]
+    if value is None or value == "" or (isinstance(value, list | tuple | dict) and not value):
+        return "none"
+    return f"`{_plain(value)}`"
+
+
+def _kind(node: dict[str, Any]) -> str:
+    """What a JSON Schema asks for, in words, with links to the parts."""
+    if "$ref" in node:
+        name = node["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in node:
+        if any("90 s" in arm.get("examples", ()) for arm in node["anyOf"]):
+            return "time"
+        return " or ".join(dict.fromkeys(_kind(arm) for arm in node["anyOf"]))
+    if "enum" in node:
+        return " or ".join(f"`{value}`" for value in node["enum"])
+    if "prefixItems" in node:
+        return f"[{', '.join(_kind(item) for item in node['prefixItems'])}]"
+    if node.get("type") == "array":
+        return f"list of {_kind(node['items'])}" if node.get("items") else "list"
+    if node.get("type") == "object":
+        return f"mapping to {_kind(node['additionalProperties'])}"
+    words = {"integer": "whole number", "number": "number", "string": "text", "null": "none"}
+    return words.get(node.get("type", ""), "true or false")
+
+
+def _prompted(examples: str) -> str:
+    lines = [line.strip() for line in examples.strip().splitlines()]
+    return "\n".join(f"$ {line}" for line in lines if line)
+
+
+def _options(function: Any) -> str:
+    hints = get_type_hints(function, include_extras=True)
+    rows = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        told = [a for a in get_args(hints[name])[1:] if isinstance(a, Parameter)]
+        named = told[0].name if told and told[0].name else ()
+        option = " ".join(f"`{n}`" for n in ([named] if isinstance(named, str) else named))
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            option = option or f"`--{name.replace('_', '-')}`"
+        else:
+            option = option or f"`{name.upper()}`"
+        negative = told[0].negative if told else None
+        for other in [negative] if isinstance(negative, str) else negative or ():
+            option += f" `{other}`" if other else ""
+        default = parameter.default
+        known = default not in (inspect.Parameter.empty, None, ()) and not isinstance(default, bool)
+        text = str((told and told[0].help) or "")
+        rows.append((option, text, f"`{default}`" if known else ""))
+    return _table(("option", "", "default"), rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
