@@ -109,3 +109,19 @@ def test_unknown_rules_and_empty_batches_are_refused():
         dispatch(parse(FT06), "sptt")
     with pytest.raises(ValueError, match="at least 1"):
         rollouts(parse(FT06), 0, 0)
+
+
+def test_where_nothing_can_be_cached_kernels_compile_in_memory(monkeypatch):
+    from hocket.shop.search import compiled
+
+    original, asked = compiled.numba.njit, []
+
+    def njit(**options):
+        asked.append(options)
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        return original(**options)
+
+    monkeypatch.setattr(compiled.numba, "njit", njit)
+    assert compiled.jit(lambda x: x + 1)(41) == 42
+    assert asked == [{"cache": True, "nogil": True}, {"nogil": True}]

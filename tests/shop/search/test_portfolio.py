@@ -1,7 +1,8 @@
 import _thread
 import itertools
+import subprocess
+import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from hocket.shop.search.cpsat import Model, prove
 from hocket.shop.search.dispatch import best_rule
 from hocket.shop.search.incumbent import Incumbent
 from hocket.shop.search.instance import makespan, order_of, semi_active
-from hocket.shop.search.lns import KINDS, improve, neighbourhood
 
 from .shops import FT06, FT10, LA01, LA02, check, optimum, parse, random_shop, shops
 
@@ -107,18 +107,17 @@ def test_stop_ends_the_search_with_the_incumbent():
 
 
 def test_ctrl_c_returns_the_incumbent():
-    shop = random_shop(1, 30, 20)
-    timer = threading.Timer(0.0, lambda: None)
+    shop, timers = random_shop(1, 30, 20), []
 
     def progress(seconds, value, bound):
-        nonlocal timer
-        if value < best_rule(shop)[1] and not timer.is_alive():
-            timer = threading.Timer(0.1, _thread.interrupt_main)
-            timer.start()
+        if value < best_rule(shop)[1] and not timers:
+            timers.append(threading.Timer(0.1, _thread.interrupt_main))
+            timers[0].start()
 
     result = solve_makespan(shop, time_limit=600, progress=progress)
-    timer.join()
+    timers[0].join()
     assert check_fast(shop, result)
+    assert result.makespan < best_rule(shop)[1]
     assert result.seconds < 500
 
 
@@ -169,52 +168,20 @@ def test_cp_sat_alone_proves_the_optimum():
     assert incumbent.makespan == check(shop, semi_active(shop, incumbent.order)) == 55
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_neighbourhoods_free_what_they_say(kind):
-    shop = random_shop(3, 8, 6)
-    start = best_rule(shop)[0]
-    random = np.random.Generator(np.random.PCG64(0))
-    free = neighbourhood(shop, start, kind, 0.25, random)
-    if kind == "window":
-        assert free.sum() == 12
-        assert start[free].max() - start[free].min() < start.max()
-    else:
-        group = shop.machine if kind == "machines" else shop.job
-        freed = set(group[free].tolist())
-        assert len(freed) == 2
-        assert set(group[~free].tolist()).isdisjoint(freed)
-    assert neighbourhood(shop, start, kind, 1.0, random).all()
+def test_the_cp_model_agrees_with_brute_force():
+    for seed in range(4):
+        shop = random_shop(seed, 3, 3, recirculate=True)
+        model = Model(shop, lower_bound(shop), int(shop.duration.sum()))
+        solver = model.solver(30, 1, 0)
+        assert solver.solve(model.model) == model.cp.OPTIMAL
+        start = np.array([solver.value(v) for v in model.start])
+        assert check(shop, start) <= round(solver.objective_value) == optimum(shop)
 
 
-def test_what_is_not_free_keeps_its_sequence():
-    shop = random_shop(3, 6, 4)
-    start, value, _ = best_rule(shop)
-    order = order_of(shop, start)
-    free = shop.machine == 0
-    model = Model(shop, 0, value, order=order, free=free)
-    solver = model.solver(20, 1, 0)
-    solver.solve(model.model)
-    found = np.array([solver.value(v) for v in model.start])
-    check(shop, found)
-    for m in range(1, 4):
-        line = order[shop.machine[order] == m]
-        assert (np.diff(found[line]) > 0).all()
-
-
-def test_large_neighbourhood_search_improves_a_dispatch_schedule():
-    shop = parse(FT10)
-    incumbent = first_incumbent(shop)
-    before = incumbent.makespan
-    deadline = time.perf_counter() + 60
-
-    def end_once_better():
-        while incumbent.makespan == before and time.perf_counter() < deadline:
-            time.sleep(0.02)
-        incumbent.halt()
-
-    watcher = threading.Thread(target=end_once_better)
-    watcher.start()
-    improve(shop, incumbent, seed=1, seconds=60, step=0.5)
-    watcher.join()
-    assert incumbent.makespan < before
-    assert check(shop, semi_active(shop, incumbent.order)) == incumbent.makespan
+def test_importing_the_package_loads_no_heavy_library():
+    code = (
+        "import sys, hocket.shop.search as s; "
+        "s.solve_makespan(s.Shop.of([[(0, 3), (1, 2)], [(1, 4), (0, 1)]]), time_limit=0); "
+        "sys.exit(bool({'numba', 'ortools'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,37 +1,27 @@
-"""The job shop as a CP-SAT model: proofs of optimality, and the neighbourhoods of lns.py."""
+"""The job shop as a CP-SAT model: proofs of optimality."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from hocket.core.extras import need
 from hocket.shop.search.incumbent import Incumbent
-from hocket.shop.search.instance import Ints, Shop, makespan, order_of, semi_active, sequences_of
+from hocket.shop.search.instance import Shop, makespan, order_of, semi_active
 
 
 class Model:
     """Start variables, one no-overlap constraint per machine, and the makespan to minimise.
 
     Every start lies between the operation's head and what its tail leaves below `upper`, so a
-    tight `upper` shrinks the model. With `free` (``bool[N]``) and `order`, operations that are not
-    free keep the sequence among themselves that they have in `order`.
+    tight `upper` shrinks the model. `lower` is a proven bound on the makespan.
     """
 
-    def __init__(
-        self,
-        shop: Shop,
-        lower: int,
-        upper: int,
-        *,
-        order: Ints | None = None,
-        free: Any = None,
-    ) -> None:
+    def __init__(self, shop: Shop, lower: int, upper: int) -> None:
         self.cp = need("ortools.sat.python.cp_model", "solve")
         self.shop = shop
         self.model = self.cp.CpModel()
@@ -42,9 +32,11 @@ class Model:
         ]
         self.makespan = self.model.new_int_var(lower, upper, "makespan")
         self._precedences()
-        line = np.arange(shop.operations) if order is None else order
-        for sequence in sequences_of(shop, line):
-            self._machine(sequence, None if free is None else free[sequence])
+        for m in range(shop.machines):
+            self.model.add_no_overlap(
+                self.model.new_fixed_size_interval_var(self.start[x], int(shop.duration[x]), "")
+                for x in np.flatnonzero(shop.machine == m).tolist()
+            )
         self.model.minimize(self.makespan)
 
     def _precedences(self) -> None:
@@ -55,24 +47,6 @@ class Model:
                 self.model.add(self.start[x] >= self.start[x - 1] + duration[x - 1])
             if job:
                 self.model.add(self.makespan >= self.start[job[-1]] + duration[job[-1]])
-
-    def _machine(self, sequence: Ints, free: Any) -> None:
-        duration = self.shop.duration.tolist()
-        line = sequence.tolist()
-        if free is not None:
-            kept = sequence[~free].tolist()
-            for x, y in pairwise(kept):
-                self.model.add(self.start[y] >= self.start[x] + duration[x])
-            if not free.any():
-                return
-        self.model.add_no_overlap(
-            self.model.new_fixed_size_interval_var(self.start[x], duration[x], "") for x in line
-        )
-
-    def hint(self, start: Ints) -> None:
-        """Suggest a known schedule to the solver."""
-        for variable, value in zip(self.start, start.tolist(), strict=True):
-            self.model.add_hint(variable, value)
 
     def solver(self, seconds: float, workers: int, seed: int) -> Any:
         """A solver with a time limit, set up for job shops."""
@@ -89,7 +63,7 @@ class Model:
 
 
 @contextmanager
-def watched(solver: Any, incumbent: Incumbent) -> Iterator[None]:
+def _watched(solver: Any, incumbent: Incumbent) -> Iterator[None]:
     """While the block runs, end the solver's search as soon as the incumbent says stop."""
     over = threading.Event()
 
@@ -107,7 +81,7 @@ def watched(solver: Any, incumbent: Incumbent) -> Iterator[None]:
         watcher.join()
 
 
-def reporter(model: Model, incumbent: Incumbent, source: str) -> Any:
+def _reporter(model: Model, incumbent: Incumbent) -> Any:
     """A solution callback that offers every solution to the incumbent."""
 
     class Reporter(model.cp.CpSolverSolutionCallback):  # type: ignore[name-defined, misc]
@@ -115,7 +89,7 @@ def reporter(model: Model, incumbent: Incumbent, source: str) -> Any:
             start = np.array([self.value(v) for v in model.start], np.int64)
             order = order_of(model.shop, start)
             start = semi_active(model.shop, order)
-            incumbent.offer(makespan(model.shop, start), order, source)
+            incumbent.offer(makespan(model.shop, start), order, "cp-sat")
 
     return Reporter()
 
@@ -129,8 +103,8 @@ def prove(shop: Shop, incumbent: Incumbent, *, workers: int, seed: int, seconds:
     model = Model(shop, incumbent.bound, value - 1)
     solver = model.solver(seconds, workers, seed)
     solver.best_bound_callback = lambda bound: incumbent.raise_bound(int(bound), "cp-sat")
-    with watched(solver, incumbent):
-        status = solver.solve(model.model, reporter(model, incumbent, "cp-sat"))
+    with _watched(solver, incumbent):
+        status = solver.solve(model.model, _reporter(model, incumbent))
     if status == model.cp.INFEASIBLE:
         incumbent.raise_bound(value, "cp-sat")
     elif status == model.cp.OPTIMAL:

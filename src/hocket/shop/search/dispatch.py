@@ -7,6 +7,8 @@ on it then, the operation with the smallest priority (ties: the lowest job numbe
 
 from __future__ import annotations
 
+import bisect
+import heapq
 from collections.abc import Callable
 
 import numpy as np
@@ -81,27 +83,38 @@ def dispatch(shop: Shop, rule: str, noise: float = 0.0, state: int = 0) -> Ints:
 
 
 def _dispatch(shop: Shop, base: Floats, noise: float, random: SplitMix) -> tuple[Ints, int]:
+    """One schedule and its makespan; O(N (M + jobs waiting at a machine))."""
     priority, machine, duration = base.tolist(), shop.machine.tolist(), shop.duration.tolist()
     following, last = shop.job_start[:-1].tolist(), shop.job_start[1:].tolist()
-    ready, free = shop.releases.tolist(), [0] * shop.machines
+    arrivals = [(release, j) for j, release in enumerate(shop.releases.tolist())]
+    arrivals = [(release, j) for release, j in arrivals if following[j] < last[j]]
+    heapq.heapify(arrivals)
+    waiting: list[list[int]] = [[] for _ in range(shop.machines)]  # jobs, by number
+    free = [0] * shop.machines
     start = [0] * shop.operations
-    left = [j for j in range(shop.jobs) if following[j] < last[j]]
-    while left:
-        begins = [max(ready[j], free[machine[following[j]]]) for j in left]
-        time = min(begins)
-        able = [j for j, begin in zip(left, begins, strict=True) if begin == time]
-        chosen = machine[following[able[0]]]
-        able = [j for j in able if machine[following[j]] == chosen]
-        scores = [priority[following[j]] for j in able]
+    time = 0
+    for _ in range(shop.operations):
+        able: list[int] = []
+        while not able:
+            while arrivals and arrivals[0][0] <= time:
+                _, j = heapq.heappop(arrivals)
+                bisect.insort(waiting[machine[following[j]]], j)
+            able = [m for m, queue in enumerate(waiting) if queue and free[m] <= time]
+            if not able:
+                coming = [free[m] for m, queue in enumerate(waiting) if queue]
+                time = min(coming + [ready for ready, _ in arrivals[:1]])
+        chosen = min(able, key=lambda m: waiting[m][0])
+        queue = waiting[chosen]
+        scores = [priority[following[j]] for j in queue]
         if noise > 0.0:
             scores = [s + noise * (random.draw(1 << 32) / 2.0**32) for s in scores]
-        job = able[scores.index(min(scores))]
+        job = queue.pop(scores.index(min(scores)))
         x = following[job]
         start[x] = time
-        ready[job] = free[chosen] = time + duration[x]
+        free[chosen] = time + duration[x]
         following[job] += 1
-        if following[job] == last[job]:
-            left.remove(job)
+        if following[job] < last[job]:
+            heapq.heappush(arrivals, (free[chosen], job))
     result = np.array(start, np.int64)
     return result, makespan(shop, result)
 

@@ -19,9 +19,13 @@ from hocket.shop.search.instance import Ints, Shop, makespan, order_of, semi_act
 if TYPE_CHECKING:
     from hocket.shop.search.relink import PathRelinking
 
-# Up to this many operations one core tries to prove optimality; beyond, CP-SAT has no chance
-# within minutes and a second population gains more.
-PROVABLE = 330
+# Up to this many operations (15 x 15, 25 x 20) CP-SAT has a fair chance, or some, of a proof within
+# minutes. Beyond, another population gains more.
+PROVABLE, PERHAPS_PROVABLE = 250, 500
+
+# Tabu iterations without success after which a walk ends. Which is better changes from instance to
+# instance (12,500 as in TS/PR), so populations take turns.
+PATIENCE = (12_500, 30_000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +69,15 @@ def solve_makespan(
 ) -> Result:
     """The best schedule found within `time_limit` seconds on `workers` cores.
 
-    One core runs tabu search with path relinking; for shops small enough to hope for a proof the
-    next runs CP-SAT on the question "is anything shorter?", otherwise every core runs its own
-    population. Ends early at a proof of optimality, when `stop()` returns true, or on Ctrl-C; in
-    each case the best schedule so far is returned.
+    Every core runs tabu search with path relinking on its own population, except that the last one
+    runs CP-SAT on the question "is anything shorter?": always for shops small enough to hope for a
+    proof, in turns with the search for middling ones. Ends early at a proof of optimality, when
+    `stop()` returns true, or on Ctrl-C; in each case the best schedule so far is returned.
 
     - `time_limit` 0 returns the best of three dispatching rules and a bound at once. Compiling
       the inner loops, once per installation, is not counted.
-    - `iterations` instead runs one population for so many tabu iterations in this thread alone:
-      the same seed then gives the same result, whatever the machine's speed.
+    - `iterations` runs a single population for so many tabu iterations, and no CP-SAT: the same
+      seed then gives the same result at any speed of the machine, if `time_limit` is not reached.
     - `warm_start` is a feasible schedule, ``int64[N]`` start times, to begin from.
     - `progress(seconds, makespan, bound)` is called in the caller's thread on every improvement.
 
@@ -144,18 +148,21 @@ class _Crew:
 
     def alone(self, iterations: int) -> None:
         """One population with an iteration limit: deterministic."""
-        self._start(self._relink, self.seeds.spawn(1)[0], iterations)
+        self._start(self._relink, self.seeds.spawn(1)[0], PATIENCE[0], iterations)
 
     def staff(self, workers: int) -> None:
         """Decide who does what, and start."""
-        provable = self.shop.operations <= PROVABLE
-        if workers == 1 and provable:
-            self._start(self._take_turns, self.seeds.spawn(1)[0])
-            return
-        for seed in self.seeds.spawn(workers - 1 if provable else workers):
-            self._start(self._relink, seed, None)
-        if provable:
+        *others, last = [
+            (seed, PATIENCE[k % len(PATIENCE)]) for k, seed in enumerate(self.seeds.spawn(workers))
+        ]
+        for seed, patience in others:
+            self._start(self._relink, seed, patience, None)
+        if self.shop.operations <= PROVABLE and others:
             self._start(self._prove)
+        elif self.shop.operations <= PERHAPS_PROVABLE:
+            self._start(self._take_turns, *last)
+        else:
+            self._start(self._relink, *last, None)
 
     def attend(
         self, seconds: float, progress: Progress | None, stop: Callable[[], bool] | None
@@ -187,8 +194,8 @@ class _Crew:
         self.threads.append(thread)
         thread.start()
 
-    def _relink(self, seed: np.random.SeedSequence, iterations: int | None) -> None:
-        self._run(self._population(seed), iterations)
+    def _relink(self, seed: np.random.SeedSequence, patience: int, iterations: int | None) -> None:
+        self._run(self._population(seed, patience), iterations)
 
     def _prove(self) -> None:
         for seconds in _growing():
@@ -196,19 +203,19 @@ class _Crew:
                 return
             self._prove_for(seconds)
 
-    def _take_turns(self, seed: np.random.SeedSequence) -> None:
+    def _take_turns(self, seed: np.random.SeedSequence, patience: int) -> None:
         """One core for both: search and proof in turns, each turn longer than the last."""
-        population = self._population(seed)
+        population = self._population(seed, patience)
         for seconds in _growing():
-            self._run(population, int(100_000 * seconds))
+            self._run(population, int(500_000 * seconds))
             if self.incumbent.stopped:
                 return
             self._prove_for(seconds)
 
-    def _population(self, seed: np.random.SeedSequence) -> PathRelinking:
+    def _population(self, seed: np.random.SeedSequence, patience: int) -> PathRelinking:
         from hocket.shop.search.relink import PathRelinking
 
-        return PathRelinking(self.shop, seed, stop=self.incumbent.stop)
+        return PathRelinking(self.shop, seed, patience=patience, stop=self.incumbent.stop)
 
     def _run(self, population: PathRelinking, iterations: int | None) -> None:
         _, order = self.incumbent.snapshot()

@@ -23,7 +23,7 @@ from hocket.shop.search.tabu import Tabu, seed_sequence
 
 Report = Callable[[int, Ints], object]
 
-LONGEST_WALK = 1 << 30  # iterations are counted in 32 bits inside the kernel
+LEG = 100_000  # iterations of a walk after which it reports; about a second at 100 x 100
 
 
 def between(first: Ints, second: Ints, weight: float) -> Ints:
@@ -54,7 +54,6 @@ class PathRelinking:
         *,
         size: int = 10,
         patience: int = 12_500,
-        league: int = 5,
         stop: np.ndarray | None = None,
     ) -> None:
         """`size` schedules; a tabu search ends `patience` iterations after its last success."""
@@ -65,8 +64,6 @@ class PathRelinking:
         self.stop = np.zeros(1, np.uint8) if stop is None else stop
         self.spent = 0
         self.members: list[tuple[int, Ints]] = []
-        self.champions: list[tuple[int, Ints]] = []
-        self.league = league
 
     def run(
         self,
@@ -76,7 +73,7 @@ class PathRelinking:
         target: int = 0,
         first: Ints | None = None,
     ) -> None:
-        """Search, and call `report(makespan, line)` after every tabu search.
+        """Search, and call `report(makespan, line)` after every tabu search or leg of it.
 
         Ends when `stop[0]` is set, after `iterations` tabu iterations, or at a makespan of
         `target`; a next call continues. `first` becomes a member of the population, if that is
@@ -88,31 +85,28 @@ class PathRelinking:
         failures = 0
         while best > target and not self.stop[0] and self.spent < limit:
             if failures > 3 * self.size:
-                self._renew()
-                failures = 0
+                self.members, failures = [], 0
             growing = len(self.members) < self.size
             origin = (fresh.pop() if fresh else self._newcomer()) if growing else self._child()
-            value, line = self.tabu.run(
-                origin,
-                patience=self.patience,
-                limit=min(limit - self.spent, LONGEST_WALK),
-                target=target,
-                stop=self.stop,
-            )
-            self.spent = max(self.spent + 1, self.tabu.iterations)  # a walk may have nowhere to go
-            report(value, line)
+            value, line = self._improve(origin, report, limit, target)
             best = min(best, value)
             if growing:
                 self.members.append((value, line))
             else:
                 failures = 0 if self._enter(value, line) else failures + 1
 
-    def _renew(self) -> None:
-        """Begin a new population; once enough have ended, with their best members."""
-        self.champions.append(min(self.members, key=lambda member: member[0]))
-        self.members = []
-        if len(self.champions) >= self.league:
-            self.members, self.champions = self.champions, []
+    def _improve(self, line: Ints, report: Report, limit: int, target: int) -> tuple[int, Ints]:
+        """Tabu search from `line`; a walk that is still going after a leg reports and goes on."""
+        while True:
+            leg, before = min(limit - self.spent, LEG), self.tabu.iterations
+            value, line = self.tabu.run(
+                line, patience=self.patience, limit=leg, target=target, stop=self.stop
+            )
+            walked = self.tabu.iterations - before
+            self.spent += max(walked, 1)  # a walk may have nowhere to go
+            report(value, line)
+            if walked < leg or self.spent >= limit or value <= target or self.stop[0]:
+                return value, line
 
     def _newcomer(self) -> Ints:
         """A random non-delay schedule near a good rule: far apart, yet not far from useful."""

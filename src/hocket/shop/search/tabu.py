@@ -344,7 +344,7 @@ def graph_of(shop: Shop) -> tuple[Any, ...]:
     job_pred[first[used]] = n + 1 + used
     job_succ[last] = n
     return (
-        np.append(shop.duration, np.ones(1 + shop.jobs)).astype(ticks),
+        np.append(shop.duration, np.ones(1 + shop.jobs, np.int64)).astype(ticks),
         job_pred.astype(np.uint32),
         job_succ.astype(np.uint32),
         shop.machine.astype(np.uint32),
