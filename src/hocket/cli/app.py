@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 
 from cyclopts import App, CycloptsError
 
 from hocket import __version__
+from hocket.core.domain import resolve
 from hocket.core.errors import HocketError
 
 EXAMPLES = """
@@ -42,7 +45,13 @@ def make_app(asked: str = "") -> App:
         result_action="return_value",
     )
     for name, (path, summary) in COMMANDS.items():
-        app.command(path, name=name, help=None if name == asked else summary)
+        if name == asked:
+            command = resolve(path)
+            text, _, examples = inspect.cleandoc(command.__doc__).partition("\nExamples:\n")
+            text = re.sub(r"(?<!\n)\n(?!\n)", " ", text)  # the terminal breaks the lines
+            app.command(command, name=name, help=text, help_epilogue=f"\nExamples:\n{examples}")
+        else:
+            app.command(path, name=name, help=summary)
     return app
 
 

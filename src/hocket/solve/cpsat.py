@@ -55,6 +55,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         """Whether there is a solution to read values from."""
         return self.value is not None
 
+    def hint(self, model: CpModel) -> list[tuple[IntVar, int]]:
+        """The best solution as the start of another search on the same model."""
+        return [
+            (model.get_int_var_from_proto_index(i), value) for i, value in enumerate(self.values)
+        ]
+
     def __getitem__(self, variable: IntVar) -> int:
         """The variable's value in the best solution; a negated literal is 1 minus its variable.
 
@@ -76,6 +82,7 @@ def minimize(
     stop: Callable[[], bool] | None = None,
     hint: Sequence[tuple[IntVar, int]] = (),
     deterministic_limit: float | None = None,
+    bounding: bool = False,
 ) -> Outcome:
     """Search for the best solution of `model`, which has a minimisation objective or none.
 
@@ -85,6 +92,8 @@ def minimize(
     - `deterministic_limit`: the solver's own measure of work (about a second each). A search that
       this ends, rather than the clock, gives the same outcome on every machine, for one worker or
       several
+    - `bounding`: raise the bound by linear relaxations rather than look for better solutions. It
+      pays where the objective is a sum, of which propagation says little
 
     On Ctrl-C the search stops and the best solution is returned with `interrupted` set; a second
     Ctrl-C passes through. Raises MissingExtra without OR-Tools, HocketError for an invalid model.
@@ -97,6 +106,11 @@ def minimize(
         for variable, value in hint:
             model.add_hint(variable, value)
     solver = _solver(time_limit, workers, seed, deterministic_limit)
+    if bounding:
+        # With one worker there are no subsolvers to choose from, but its relaxation can be richer.
+        solver.parameters.linearization_level = 2
+        if workers > 1:
+            solver.parameters.subsolvers[:] = ["objective_lb_search_max_lp"]
     return _Search(model, solver, progress, stop).run()
 
 

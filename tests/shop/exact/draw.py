@@ -75,7 +75,7 @@ def _machine(rng, m, setups, calendars, no_wait):
         a, b, c = sorted(int(x) for x in rng.choice(np.arange(1, 16), 3, replace=False))
         opens = ((0, a), (b, c)) if rng.random() < 0.5 else ((a, c),)
         if no_wait:
-            opens = ((0, max(6, c)),)
+            opens = ((0, max(4, b)),)
         closed = ((5, 5 + b),) if rng.random() < 0.3 else ()
         calendar = Calendar(period=16, open=opens, closed=closed)
     family = FAMILIES[int(rng.integers(2))] if setups and rng.random() < 0.5 else ""

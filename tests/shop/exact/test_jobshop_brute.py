@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from hocket.core.disturb.calendars import Calendar
 from hocket.core.errors import Deadlock
+from hocket.shop.exact import warm
 from hocket.shop.exact.jobshop import solve
 from hocket.shop.metrics import jobshop_metrics
 from hocket.shop.model import JobShop, Machine, Operation
 from hocket.shop.model.jobshop import Alternative, Job
 from hocket.shop.model.objectives import OBJECTIVES
-from hocket.shop.policies.rules import SPT
+from hocket.shop.policies.rules import FIFO, SPT
 from hocket.shop.simulate.jobshop import simulate
 from tests.shop.exact import brute
 from tests.shop.exact.draw import draw
@@ -66,7 +68,7 @@ def test_no_wait_with_calendars():
 
 
 def test_brute_force_knows_the_difference_between_swap_and_no_swap():
-    """Two jobs that cross: with a swap 2 + 2, without one job lets the other pass, by hand."""
+    """Two jobs that cross: with a swap 2 + 2 ticks; without, one waits until the other is out."""
     cross = JobShop(
         machines=(Machine(name="a"), Machine(name="b")),
         jobs=(
@@ -78,8 +80,24 @@ def test_brute_force_knows_the_difference_between_swap_and_no_swap():
     assert brute.best(cross, "makespan") == 4
     assert solve(cross).value == 4
     no_swap = JobShop(machines=cross.machines, jobs=cross.jobs, blocking="no-swap")
-    assert brute.best(no_swap, "makespan") == 6
-    assert solve(no_swap).value == 6
+    assert brute.best(no_swap, "makespan") == 8
+    assert solve(no_swap).value == 8
+
+
+def test_shifts_that_never_meet():
+    """A rule may run into a swap for which both machines would have to be open at once."""
+    day, night = (Calendar(period=16, open=((a, a + 8),)) for a in (0, 8))
+    shop = JobShop(
+        machines=(Machine(name="a", calendar=day), Machine(name="b", calendar=night)),
+        jobs=(
+            Job(name="x", operations=tuple(Operation(machine=m, duration=2) for m in "ab")),
+            Job(name="y", operations=tuple(Operation(machine=m, duration=2) for m in "ba")),
+        ),
+        blocking="swap",
+    )
+    assert agree(shop, "makespan") == "optimal"
+    with pytest.raises(Deadlock):  # and would else wait for ever
+        simulate(shop, FIFO(), kernel=warm.Bounded(200))
 
 
 def test_small_flexible_shop():

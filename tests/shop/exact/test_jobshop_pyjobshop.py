@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from itertools import pairwise
 
 import pytest
@@ -64,7 +65,9 @@ def peer(shop: JobShop, objective: str) -> float:
                 if one is not other and m in where & there and ticks:
                     model.add_setup_time(machines[m], one, other, ticks)
     model.set_objective(**{WEIGHTS[objective]: 1})
+    interrupt = signal.getsignal(signal.SIGINT)
     result = model.solve(time_limit=60, display=False, num_workers=1)
+    signal.signal(signal.SIGINT, interrupt)  # OR-Tools has put the system's own in its place
     assert result.status.value == "Optimal"
     return result.objective
 

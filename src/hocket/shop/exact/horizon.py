@@ -3,7 +3,11 @@
 All objectives are regular (later completions never help), so there is a best schedule in which
 nothing can start earlier with the same sequences. In it, take the operations by their starts: each
 begins at the latest when all before it are done, plus its setup and the wait for opening hours. The
-sum of these steps, each at its worst, bounds the end; in a no-wait shop the steps are entire jobs.
+sum of these steps, each at its worst, bounds the end.
+
+In a no-wait shop take the spells in which no job runs: in some best schedule none is so long that
+the next job could be moved into it, setups included. So there is at most one spell per job, no
+longer than the job's worst wait for hours in which it fits, plus the job itself.
 """
 
 from __future__ import annotations
@@ -39,7 +43,8 @@ def horizon(
     calendars = [m.calendar for m in shop.machines]
     left = [o for j in jobs for o in range(data.first[j], data.first[j + 1]) if o not in past]
     setup = [max(table.values(), default=0) for table in setups]
-    work = sum(max(d + setup[m] for m, d in data.choices[o]) for o in left)
+    # One tick at least, because even work of no length waits for the machine to open.
+    work = sum(max(max(d, 1) + setup[m] for m, d in data.choices[o]) for o in left)
     if all(calendar is None for calendar in calendars):
         return begin + work
     if shop.no_wait:
@@ -58,7 +63,6 @@ def _worst(calendar: Calendar | None, work: int) -> int:
     if calendar is None:
         return work
     regular = msgspec.structs.replace(calendar, closed=())
-    # One tick at least, because even work of no length waits for the machine to open.
     return max(regular.finish(end, max(work, 1)) - end for _, end in calendar.open)
 
 
@@ -98,16 +102,17 @@ def _all_open(begin: int, work: int, calendars: list[Calendar | None], latest: i
 def _turnaround(
     data: ShopArrays, calendars: list[Calendar | None], job: int, begin: int, setup: int
 ) -> int:
-    """The longest that an uninterrupted job alone in the shop takes from any moment on.
+    """The most that an uninterrupted job adds: the spell without work before it, and itself.
 
-    0 if it fits nowhere; the model then is infeasible whatever the horizon. Raises NotApplicable.
+    If it fits nowhere, the model is infeasible whatever the horizon; the answer then leaves room
+    for the reason, which is not a lack of time. Raises NotApplicable.
     """
     line = range(data.first[job], data.first[job + 1])
     used = [calendars[m] for m in sorted({m for o in line for m, _ in data.choices[o]})]
     length = sum(max(d for _, d in data.choices[o]) for o in line)
     known = [c for c in used if c is not None]
     if not known:
-        return setup + length
+        return 2 * (setup + length)
     period = lcm(*(c.period for c in known))
     if period > _MOST_PERIODS * max(c.period for c in known):
         raise NotApplicable(
@@ -115,12 +120,12 @@ def _turnaround(
             "choose periods with a smaller common multiple"
         )
     regular_from = max([begin, *(end for c in known for _, end in c.closed)])
-    starts = _starts(data, calendars, line, regular_from + 2 * period + length)
-    starts = [(a, b) for a, b in starts if b > begin]
+    until = regular_from + 2 * period + length
+    starts = [(a, b) for a, b in _starts(data, calendars, line, until) if b > begin]
     if not starts:
-        return 0
+        return until - begin
     gaps = [starts[0][0] - begin, *(after[0] - before[1] for before, after in pairwise(starts))]
-    return setup + max(0, *gaps) + length
+    return max(0, *gaps) + 2 * (setup + length)
 
 
 def _starts(

@@ -50,19 +50,6 @@ def pauses(opened: Windows, work: int) -> dict[int, Windows]:
     return found
 
 
-def finish(opened: Windows | None, start: int, work: int) -> int | None:
-    """When `work` that starts at `start` is done; None if not within the windows."""
-    if opened is None or work == 0:
-        return start + work
-    left = work
-    for begin, end in opened:
-        ticks = end - max(begin, start)
-        if ticks >= left:
-            return max(begin, start) + left
-        left -= max(ticks, 0)
-    return None
-
-
 def pieces(opened: Windows | None, start: int, end: int) -> Windows:
     """The parts of ``[start, end)`` in which the machine is open; itself when it is empty."""
     if opened is None or start == end:

@@ -62,6 +62,7 @@ def _circuit(v: Variables, m: int, line: list[int], ranks: dict[int, Linear]) ->
     table, family = case.setups[m], case.data.families
     arcs: list[tuple[int, int, Linear]] = []
     setups: dict[int, list[tuple[int, IntVar]]] = {o: [] for o in line}
+    enforced = v.rules.on(f"the setups of {case.data.machines[m]}")
     for node, o in enumerate(line, 1):
         here = v.present[o, m]
         arcs.append((node, node, here.negated()))
@@ -81,7 +82,7 @@ def _circuit(v: Variables, m: int, line: list[int], ranks: dict[int, Linear]) ->
             # What is settled is set up.
             setup = 0 if p in case.past else table.get((family[o], family[p]), 0)
             setups[p].append((setup, arc))
-            model.add(v.start[p] >= v.leave[o] + setup).only_enforce_if(arc)
+            model.add(v.start[p] >= v.leave[o] + setup).only_enforce_if([arc, *enforced])
             _hand_over(v, o, p, arc, ranks)
     idle = model.new_bool_var(f"{m} unused")
     arcs.append((0, 0, idle))

@@ -37,7 +37,7 @@ class Rolling(Policy, frozen=True):
 
     name: ClassVar[str] = "shop/rolling"
     problems: ClassVar[tuple[str, ...]] = SHOPS
-    source: ClassVar[str] = "Raman and Talbot, European Journal of Operational Research 69 (1993)"
+    source: ClassVar[str] = "Fang and Xi, Int. J. of Advanced Manufacturing Technology 13 (1997)"
     horizon: int = 50
     period: int = 0
     on_arrival: bool = True

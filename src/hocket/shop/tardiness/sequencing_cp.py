@@ -11,6 +11,7 @@ from hocket.core.errors import UserError
 from hocket.core.extras import need
 from hocket.shop.tardiness import rules
 from hocket.shop.tardiness.arrays import jobs, weights
+from hocket.shop.tardiness.bounds import lower_bound
 from hocket.shop.tardiness.objective import weighted_tardiness
 from hocket.shop.tardiness.proof import Proof
 
@@ -63,4 +64,6 @@ def sequencing_cp(
             best = found
             value = int(weighted_tardiness(found, processing, due, weight))
     bound = max(0, math.ceil(solver.best_objective_bound - 1e-6))
+    if w is None:
+        bound = max(bound, lower_bound(processing, due))
     return Proof(best, value, min(bound, value), int(solver.num_branches))
