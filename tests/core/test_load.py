@@ -237,7 +237,7 @@ def test_published_instances_need_no_file(tmp_path, monkeypatch):
         load("qqqqqq")
     assert check("ta41")[0].message.startswith("unknown scenario 'ta41'")
     assert found("shop.yml") == ["no such file"]
-    assert "does not exist" in found("data/other/shop.yml")[0]
+    assert "there is no folder" in found("data/other/shop.yml")[0]
     Path("ta01").write_text(SHOP)
     assert load("ta01").jobs[0].name == "shelf"
 
@@ -390,7 +390,7 @@ def test_save_refuses_what_it_cannot_write(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="does not exist"):
         save(shop, tmp_path / "no" / "a.yaml")
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(30, "Read-only")))
-    with pytest.raises(UserError, match="not written: read-only; choose a folder"):
+    with pytest.raises(UserError, match=r"cannot write .*: Read-only; free the space or choose"):
         save(shop, tmp_path / "a.yaml")
     assert os.listdir(tmp_path) == []
 

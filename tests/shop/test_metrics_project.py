@@ -7,7 +7,7 @@ from hocket.shop.model import Activity, Mode, Project, Resource
 from hocket.shop.model.objectives import OBJECTIVES
 from hocket.shop.policies.project import LFT
 from hocket.shop.simulate.project import simulate
-from hocket.solve.mode_choice import thrifty_modes
+from hocket.solvers.mode_choice import thrifty_modes
 from tests.shop import projects
 
 SITE = Project(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("core",),
-    ("solve", "learn", "report"),
+    ("solvers", "learn", "report"),
     ("<domain>",),
     ("papers",),
     ("api", "testing"),

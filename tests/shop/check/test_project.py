@@ -9,7 +9,7 @@ from hocket.shop.check.project import check
 from hocket.shop.model import Activity, Lag, Mode, Project, Resource
 from hocket.shop.policies.project import ProjectRandom
 from hocket.shop.simulate.project import simulate
-from hocket.solve.mode_choice import thrifty_modes
+from hocket.solvers.mode_choice import thrifty_modes
 from tests.shop import projects
 
 

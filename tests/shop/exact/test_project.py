@@ -11,8 +11,8 @@ from hocket.shop.model import Activity, Lag, Mode, Project, Resource
 from hocket.shop.model.objectives import OBJECTIVES
 from hocket.shop.policies.project import LFT
 from hocket.shop.simulate.project import simulate
-from hocket.solve.network import Schedule, horizon
-from hocket.solve.project import solve_network
+from hocket.solvers.network import Schedule, horizon
+from hocket.solvers.project import solve_network
 from tests.shop import projects
 
 

@@ -8,7 +8,7 @@ from hocket.shop.generate.project import ProGen
 from hocket.shop.model import Project
 from hocket.shop.policies.project import LFT
 from hocket.shop.simulate.project import simulate
-from hocket.solve.network import windows
+from hocket.solvers.network import windows
 
 
 def reach(project: Project) -> dict[str, set[str]]:

@@ -3,7 +3,7 @@ import pytest
 
 from hocket.shop.model import Activity, Lag, Mode, Project, Resource
 from hocket.shop.model.project import find_cycle
-from hocket.solve.network import Link
+from hocket.solvers.network import Link
 
 ONE = (Mode(duration=1),)
 

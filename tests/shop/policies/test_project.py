@@ -25,7 +25,7 @@ from hocket.shop.policies.project import (
     ProjectSPT,
 )
 from hocket.shop.simulate.project import Running, simulate
-from hocket.solve.network import Network, Task, TaskMode
+from hocket.solvers.network import Network, Task, TaskMode
 from tests.shop import projects
 
 

@@ -7,7 +7,7 @@ from hocket.shop.model import Activity, Lag, Mode, Project, Resource
 from hocket.shop.policies.project import LFT, ProjectRandom
 from hocket.shop.simulate.project import simulate
 from hocket.shop.simulate.project_lags import Lags
-from hocket.solve.network import Link, Network, Task, TaskMode
+from hocket.solvers.network import Link, Network, Task, TaskMode
 from tests.shop import projects
 
 

@@ -21,7 +21,7 @@ from hocket.shop.exact.variables import Variables
 from hocket.shop.metrics import jobshop_metrics
 from hocket.shop.model.arrays import ShopArrays, arrays
 from hocket.shop.model.jobshop import JobShop
-from hocket.solve.cpsat import Outcome, minimize
+from hocket.solvers.cpsat import Outcome, minimize
 
 Hint = list[tuple[Any, int]]
 

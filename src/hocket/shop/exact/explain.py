@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hocket.shop.exact.case import Case
 from hocket.shop.exact.model import build
-from hocket.solve.cpsat import clash
+from hocket.solvers.cpsat import clash
 
 
 def contradiction(

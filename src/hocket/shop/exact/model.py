@@ -18,7 +18,7 @@ from hocket.shop.exact import objective, sequencing, variables
 from hocket.shop.exact.case import Case
 from hocket.shop.exact.plan import Placed, Plan
 from hocket.shop.exact.variables import Linear, Variables
-from hocket.solve.cpsat import Outcome, Rules, cp_model
+from hocket.solvers.cpsat import Outcome, Rules, cp_model
 
 
 def build(case: Case, *, named: bool = False) -> Variables:

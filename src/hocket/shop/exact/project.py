@@ -13,16 +13,16 @@ from hocket.shop.check.project import check
 from hocket.shop.model.jobshop import objective_problems
 from hocket.shop.model.objectives import OBJECTIVES
 from hocket.shop.model.project import Lag, Project
-from hocket.solve.critical_path import Figures, figures
-from hocket.solve.mode_choice import thrifty_modes
-from hocket.solve.network import Network, Schedule, lower_bound, objective_value
-from hocket.solve.project import (
+from hocket.solvers.critical_path import Figures, figures
+from hocket.solvers.mode_choice import thrifty_modes
+from hocket.solvers.network import Network, Schedule, lower_bound, objective_value
+from hocket.solvers.project import (
     Contradiction,
     plain_contradiction,
     solve_network,
     why_infeasible,
 )
-from hocket.solve.sgs import forward_backward, parallel, serial
+from hocket.solvers.sgs import forward_backward, parallel, serial
 
 _WARM = 0.3
 """The share of the time limit after which no further priority rule is tried."""

@@ -12,7 +12,7 @@ from hocket.shop.exact.model import build, read
 from hocket.shop.exact.plan import Placed, Plan, Setups, setup_tables
 from hocket.shop.model.arrays import Ints, ShopArrays
 from hocket.shop.model.jobshop import JobShop
-from hocket.solve.cpsat import minimize
+from hocket.solvers.cpsat import minimize
 
 
 class Situation(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hocket.shop.exact.case import Case
 from hocket.shop.exact.openings import Windows, pauses
-from hocket.solve.cpsat import Rules, cp_model
+from hocket.solvers.cpsat import Rules, cp_model
 
 if TYPE_CHECKING:
     from ortools.sat.python.cp_model import CpModel, IntVar

@@ -7,10 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hocket.core.errors import RunError
-from hocket.core.kernel import Kernel
 from hocket.core.timeline import Timeline
 from hocket.shop.check.jobshop import check
-from hocket.shop.exact.case import full_case
 from hocket.shop.exact.plan import Plan, sequences
 from hocket.shop.exact.variables import Linear, Variables
 from hocket.shop.metrics import jobshop_metrics
@@ -24,30 +22,12 @@ if TYPE_CHECKING:
 RULES: tuple[Rule, ...] = (FIFO(), SPT(), MWKR(), MOPNR(), WSPT(), EDD(), ATC())
 
 
-_PATIENCE = 4
-"""A rule may take so many times the horizon of sensible schedules; its setups wait for the job."""
-
-
-class Bounded(Kernel):
-    """A kernel that ends: shifts open and close for ever, even when no job can move any more."""
-
-    def __init__(self, end: int) -> None:
-        """The last tick at which anything happens."""
-        super().__init__()
-        self.end = end
-
-    def run(self, until: int | None = None) -> int:
-        """See Kernel.run."""
-        return super().run(self.end if until is None else until)
-
-
 def best_rule(shop: JobShop) -> tuple[Timeline, str] | None:
     """The best schedule that a dispatching rule makes, and its name; None if all get stuck."""
     best: tuple[float, Timeline, str] | None = None
-    end = _PATIENCE * full_case(shop, shop.objective).horizon
     for rule in RULES:
         try:
-            timeline = simulate(shop, rule, kernel=Bounded(end))
+            timeline = simulate(shop, rule)
         except RunError:  # a deadlock: the rule does not solve this shop
             continue
         value = jobshop_metrics(shop, timeline)[shop.objective]

@@ -17,7 +17,7 @@ from hocket.core.domain import Format
 from hocket.core.errors import InputError, NotApplicable, Problem
 from hocket.shop.formats.rows import Findings, Row, refuse_binary, row_of
 from hocket.shop.model.project import Activity, Lag, Mode, Project, Resource, find_cycle
-from hocket.solve.network import windows
+from hocket.solvers.network import windows
 
 _SECTIONS = {
     "PROJECTINFORMATION": "project",

@@ -17,8 +17,8 @@ from hocket.core.errors import InputError, Problem
 from hocket.core.streams import Streams
 from hocket.shop.generate.classic import checked
 from hocket.shop.model.project import Activity, Lag, Mode, Project, Resource
-from hocket.solve.network import windows
-from hocket.solve.profile import Profile
+from hocket.solvers.network import windows
+from hocket.solvers.profile import Profile
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=100_000)]

@@ -19,7 +19,7 @@ from hocket.shop.model.jobshop import (
     unknown,
 )
 from hocket.shop.model.objectives import Objective
-from hocket.solve.network import Link, Network, Task, TaskMode, arcs, windows
+from hocket.solvers.network import Link, Network, Task, TaskMode, arcs, windows
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 

@@ -18,8 +18,8 @@ from hocket.core.policy import Policy
 from hocket.core.streams import Streams
 from hocket.shop.model.project import Project
 from hocket.shop.simulate.project import Begin, ProjectScheduler, ProjectView
-from hocket.solve.mode_choice import thrifty_modes
-from hocket.solve.network import Network, TaskMode
+from hocket.solvers.mode_choice import thrifty_modes
+from hocket.solvers.network import Network, TaskMode
 
 ModeRule = Literal["shortest", "least-share"]
 Pair = tuple[int, int]

@@ -24,7 +24,7 @@ from hocket.shop.dispatch import Dispatcher, ShopView, Start, window
 from hocket.shop.model.arrays import NEVER, arrays
 from hocket.shop.model.jobshop import JobShop
 from hocket.shop.simulate.handover import Escape, find_circle
-from hocket.shop.simulate.luck import durations, releases, setup_times
+from hocket.shop.simulate.luck import durations, patience, releases, setup_times
 from hocket.shop.simulate.nowait import NoWaitWorld
 
 IDLE, SETUP, RUN, BLOCKED = "idle", "setup", "run", "blocked"
@@ -112,6 +112,8 @@ class World:
         self.jobs_left = self.to_arrive = len(data.jobs)
         self.active = 0  # stations in setup or run
         self.deciding = False
+        self.moved = 0  # when something last happened to a job
+        self.patience = patience(shop)
         self.timeline = Timeline(shop.time_unit, tuple(data.machines))
         blank = np.full(len(self.job), -1)
         self.ready, self.started, self.finished = blank.copy(), blank.copy(), blank.copy()
@@ -151,6 +153,7 @@ class World:
 
     def _arrive(self, job: int) -> None:
         self.arrived[job] = True
+        self.moved = self.kernel.now
         self.to_arrive -= 1
         self.timeline.point("arrive", "", self.arrays.jobs[job], "", self.kernel.now)
         self._make_ready(self.first[job])
@@ -188,6 +191,7 @@ class World:
             self._resume(station)
             return
         self.active -= 1
+        self.moved = self.kernel.now
         operation = station.occupant
         self.finished[operation] = self.kernel.now
         job = self.job[operation]
@@ -283,7 +287,9 @@ class World:
             if not self.blocking or not (moved or self._hand_over()):
                 break
         self.deciding = False
-        if not self.active and not self.to_arrive and self.jobs_left and self.up.all():
+        # Machines that are down may come back together and let jobs move, but not for ever.
+        waited = self.up.all() or self.kernel.now - self.moved > self.patience
+        if waited and not self.active and not self.to_arrive and self.jobs_left:
             self._stuck()
 
     def _offer(self, station: _Station) -> bool:

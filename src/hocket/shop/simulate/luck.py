@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from hocket.core.errors import InputError, Problem
@@ -45,3 +47,18 @@ def setup_times(shop: JobShop) -> list[dict[tuple[str, str], int]]:
         own = {(s.before, s.after): s.duration for s in shop.setups if s.machine == machine.name}
         tables.append(general | own)
     return tables
+
+
+def patience(shop: JobShop) -> int:
+    """After so many ticks without work, what has not moved never will.
+
+    Opening hours repeat after the common period of all calendars, once their dated closures are
+    over; a thousand of the longest period are granted at most. Breakdowns follow no period: a
+    thousand mean cycles of the slowest machine are granted.
+    """
+    calendars = [m.calendar for m in shop.machines if m.calendar is not None]
+    periods = [c.period for c in calendars] or [0]
+    hours = min(2 * math.lcm(*periods), 1000 * max(periods))
+    dated = max((end for c in calendars for _, end in c.closed), default=0)
+    cycles = [b.mean_up + b.mean_down for m in shop.machines if (b := m.breakdowns) is not None]
+    return hours + dated + 1000 * math.ceil(max(cycles, default=0))

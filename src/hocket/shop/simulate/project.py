@@ -24,8 +24,8 @@ from hocket.core.streams import Streams
 from hocket.core.timeline import Timeline
 from hocket.shop.model.project import Project
 from hocket.shop.simulate.project_lags import Lags
-from hocket.solve.critical_path import Figures, figures
-from hocket.solve.network import Network, TaskMode
+from hocket.solvers.critical_path import Figures, figures
+from hocket.solvers.network import Network, TaskMode
 
 
 class Begin(NamedTuple):

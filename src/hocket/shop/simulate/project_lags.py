@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hocket.solve.critical_path import successors
-from hocket.solve.network import End, Network, TaskMode, distances
+from hocket.solvers.critical_path import successors
+from hocket.solvers.network import End, Network, TaskMode, distances
 
 
 class Lags:

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from hocket.solve.critical_path import successors
-from hocket.solve.network import End, Link, Network, Schedule, arcs, windows
-from hocket.solve.profile import Profile
+from hocket.solvers.critical_path import successors
+from hocket.solvers.network import End, Link, Network, Schedule, arcs, windows
+from hocket.solvers.profile import Profile
 
 _FLIP: dict[End, End] = {"start": "finish", "finish": "start"}
 

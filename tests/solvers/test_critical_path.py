@@ -1,5 +1,5 @@
-from hocket.solve.critical_path import figures, successors, topological
-from hocket.solve.network import Link, Network, Task, TaskMode
+from hocket.solvers.critical_path import figures, successors, topological
+from hocket.solvers.network import Link, Network, Task, TaskMode
 
 
 def one(duration: int, use: int = 0) -> Task:

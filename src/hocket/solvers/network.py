@@ -229,7 +229,7 @@ def horizon(network: Network) -> int:
 
 
 def objective_value(network: Network, schedule: Schedule, objective: str) -> int:
-    """The value of a regular objective, by the names that `hocket.solve.project` minimises.
+    """The value of a regular objective, by the names that `hocket.solvers.project` minimises.
 
     Raises ValueError for an unknown name.
     """

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from hocket.core.errors import HocketError, MissingExtra
-from hocket.solve.cpsat import Rules, clash, minimize
+from hocket.solvers.cpsat import Rules, clash, minimize
 
 cp_model = pytest.importorskip("ortools.sat.python.cp_model")
 

@@ -4,9 +4,9 @@ import pytest
 
 from hocket.shop.generate.project import ProGen
 from hocket.shop.model import Project
-from hocket.solve.mode_choice import thrifty_modes
-from hocket.solve.network import Link, Network, Schedule, Task, TaskMode
-from hocket.solve.sgs import forward_backward, mirrored, parallel, serial
+from hocket.solvers.mode_choice import thrifty_modes
+from hocket.solvers.network import Link, Network, Schedule, Task, TaskMode
+from hocket.solvers.sgs import forward_backward, mirrored, parallel, serial
 from tests.shop import projects
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hocket.solve.network import Network, TaskMode
+from hocket.solvers.network import Network, TaskMode
 
 
 def thrifty_modes(network: Network, *, nodes: int = 20_000) -> tuple[int, ...] | None:

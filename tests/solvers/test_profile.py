@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hocket.solve.profile import Profile
+from hocket.solvers.profile import Profile
 
 
 @settings(max_examples=150, deadline=None)

@@ -3,8 +3,8 @@ from itertools import product
 
 import pytest
 
-from hocket.solve.mode_choice import thrifty_modes
-from hocket.solve.network import Network, Task, TaskMode
+from hocket.solvers.mode_choice import thrifty_modes
+from hocket.solvers.network import Network, Task, TaskMode
 
 
 @pytest.mark.parametrize("seed", range(80))

@@ -3,7 +3,7 @@
 One start per task; with several modes an optional interval for each of them. Renewable resources
 are cumulative constraints over those intervals, stocks are sums over the chosen modes, links are
 linear. All objectives are regular (never better by finishing later), so the horizon of
-`hocket.solve.network.horizon` holds an optimal schedule.
+`hocket.solvers.network.horizon` holds an optimal schedule.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import msgspec
 
 from hocket.core.errors import UserError
 from hocket.core.solution import OnImprovement
-from hocket.solve.cpsat import Outcome, Rules, clash, cp_model, minimize
-from hocket.solve.network import (
+from hocket.solvers.cpsat import Outcome, Rules, clash, cp_model, minimize
+from hocket.solvers.network import (
     Network,
     Schedule,
     energy_bound,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from hocket.solve.network import Network, arcs, latest_starts, windows
+from hocket.solvers.network import Network, arcs, latest_starts, windows
 
 
 class Figures(msgspec.Struct, frozen=True):

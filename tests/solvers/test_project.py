@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from hocket.solve.network import Link, Network, Schedule, Task, TaskMode, objective_value
-from hocket.solve.project import plain_contradiction, solve_network, why_infeasible
+from hocket.solvers.network import Link, Network, Schedule, Task, TaskMode, objective_value
+from hocket.solvers.project import plain_contradiction, solve_network, why_infeasible
 from tests.shop import projects
 
 

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from hocket.solve.network import (
+from hocket.solvers.network import (
     Link,
     Network,
     Schedule,
