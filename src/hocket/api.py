@@ -87,6 +87,7 @@ def solve(
     scenario: ScenarioLike,
     objective: str | None = None,
     *,
+    method: str = "auto",
     time_limit: float = 60.0,
     seed: int = 0,
     workers: int = 2,
@@ -95,8 +96,10 @@ def solve(
 ) -> Solution:
     """Solve to a proven bound within `time_limit` seconds of wall time.
 
-    The objective is the scenario's own unless given; see `model.objectives`. Raises UnknownName for
-    an unknown objective, NotApplicable for a problem that has no exact model.
+    The objective is the scenario's own unless given; see `model.objectives`. `method` "auto" takes
+    what is best for the problem; others are named in the registry, such as "cp-sat". Raises
+    UnknownName for an unknown objective or method, NotApplicable for a problem that has no exact
+    model or that the method cannot solve.
     """
     world = _scenario(scenario)
     problem = registry.problem_type(world)
@@ -104,6 +107,8 @@ def solve(
         raise NotApplicable(f"{problem.name} has no exact model; run or compare policies instead")
     if objective is not None and objective not in problem.objectives:
         raise UnknownName("objective", objective, problem.objectives)
+    if method not in problem.methods:
+        raise UnknownName(f"method for {problem.name}", method, problem.methods)
     if not time_limit >= 0:
         raise UserError(f"the time limit is {time_limit} seconds; it must be 0 or more")
     if workers < 1:
@@ -111,6 +116,7 @@ def solve(
     found: Solution = problem.get("solve")(
         world,
         objective,
+        method=method,
         time_limit=time_limit,
         seed=seed,
         workers=workers,

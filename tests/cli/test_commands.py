@@ -1,6 +1,10 @@
 """Every command on sound input: what it prints, writes and returns."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +231,45 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         text = capsys.readouterr().out
         assert f"hocket {command}" in text
         assert "Examples" in text
+
+
+@pytest.mark.parametrize("method", ["auto", "decomposition", "mip", "cp-sat"])
+def test_one_machine_is_proven_by_every_method(
+    method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = asked(
+        capsys, "solve", write(tmp_path, SINGLE), "--method", method, "--time-limit", "20"
+    )
+    assert (found["objective"], found["bound"], found["status"]) == (141, 141, "optimal")
+
+
+def test_methods_that_do_not_apply(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, SINGLE)
+    assert main(["solve", path, "--method", "mpi"]) == 2
+    assert "'mip'" in capsys.readouterr().err
+    assert main(["solve", path, "--method", "mip", "--objective", "makespan"]) == 2
+    assert "use auto or cp-sat" in capsys.readouterr().err
+    found = asked(capsys, "solve", write(tmp_path, FT06, "ft06"), "--method", "cp-sat")
+    assert (found["objective"], found["status"]) == (55, "optimal")
+
+
+@pytest.mark.parametrize("scenario", ["shop/ta41", "{}/shop.yaml"])
+def test_an_interrupted_solve_keeps_the_best_schedule(scenario: str, tmp_path: Path) -> None:
+    lines = ["problem: shop/project", "activities:"]
+    lines += [
+        f"  - {{name: a{i}, modes: [{{duration: {i % 9 + 3}, demands: {{r: {i % 4 + 1}}}}}]}}"
+        for i in range(120)
+    ]
+    write(tmp_path, "\n".join([*lines, "resources: [{name: r, capacity: 5}]", ""]))
+    command = [sys.executable, "-m", "hocket", "solve", scenario.format(tmp_path), "--json"]
+    with subprocess.Popen([*command, "--time-limit", "120"], stdout=-1, stderr=-1) as running:
+        time.sleep(8)
+        if running.poll() is None:
+            running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    found = json.loads(out)
+    assert b"Traceback" not in err
+    assert found["feasible"] and found["schedule"]
+    if found["status"] != "optimal":
+        assert running.returncode == 130
+        assert found["reason"] == "interrupted"

@@ -43,6 +43,7 @@ def make_app(asked: str = "") -> App:
         help_format="plaintext",
         version=__version__,
         result_action="return_value",
+        suppress_keyboard_interrupt=False,  # `dispatch` says a word
     )
     for name, (path, summary) in COMMANDS.items():
         if name == asked:

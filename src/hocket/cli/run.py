@@ -11,7 +11,9 @@ from hocket import api
 from hocket.cli.files import Json, Settings
 from hocket.cli.output import as_json, command_line, due_dates, facts, say
 from hocket.core import registry
+from hocket.core.errors import HocketError, RunError
 from hocket.core.fields import with_fields
+from hocket.core.plugins import crash
 from hocket.core.policy import spec
 from hocket.core.run import run as run_once
 
@@ -48,7 +50,12 @@ def run(
     world = api.load(scenario)
     chosen = api.default_policies(world)[0] if policy is None else api.load_policy(policy)
     chosen = with_fields(chosen, settings)
-    done = run_once(world, chosen, seed)
+    try:
+        done = run_once(world, chosen, seed)
+    except HocketError:
+        raise
+    except Exception as error:
+        raise RunError(f"{chosen}: {crash(error)}") from error
     violations = registry.problem_type(world).get("check")(world, done.timeline)
     if report is not None:
         from hocket.report import document, html

@@ -22,6 +22,9 @@ def solve(
     objective: Annotated[
         str | None, Parameter(help="What to minimise; default: the scenario's own.")
     ] = None,
+    method: Annotated[
+        str, Parameter(help="How: auto, cp-sat, or for one machine decomposition or mip.")
+    ] = "auto",
     time_limit: Annotated[float, Parameter(help="Seconds of wall time.")] = 60.0,
     workers: Annotated[int, Parameter(help="Threads of the solver.")] = 2,
     seed: Annotated[int, Parameter(help="Seed of the search.")] = 0,
@@ -47,6 +50,7 @@ def solve(
         found = api.solve(
             world,
             objective,
+            method=method,
             time_limit=time_limit,
             seed=seed,
             workers=workers,

@@ -19,7 +19,8 @@ class ProblemType(msgspec.Struct, frozen=True, kw_only=True):
     - `check(scenario, timeline) -> list[Violation]`, sharing no code with `simulate`
     - `metrics(scenario, timeline) -> dict[str, float]`; every objective is one of the keys
     - `due(scenario) -> dict[str, int]`: due dates by group of the timeline, for pictures
-    - `solve(scenario, objective, *, time_limit, seed, workers, progress, stop) -> Solution`
+    - `solve(scenario, objective, *, method, time_limit, seed, workers, progress, stop) -> Solution`
+    - `methods`: what `method` may be; "auto" lets the domain choose
     """
 
     name: str
@@ -31,6 +32,7 @@ class ProblemType(msgspec.Struct, frozen=True, kw_only=True):
     objectives: tuple[str, ...]
     policies: tuple[str, ...]  # what `compare` runs when none is named
     solve: str = ""
+    methods: tuple[str, ...] = ("auto",)
     due: str = ""
 
     def get(self, room: str) -> Any:

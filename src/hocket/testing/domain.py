@@ -34,7 +34,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "due": (("scenario",), ()),
     "solve": (
         ("scenario", "objective"),
-        ("time_limit", "seed", "workers", "progress", "stop"),
+        ("method", "time_limit", "seed", "workers", "progress", "stop"),
     ),
 }
 """How each room is called: what is given by place, and what by name."""

@@ -14,6 +14,10 @@ Stop = Callable[[], bool]
 """Asked now and then; True ends the search."""
 
 
+ENDED = {False: "the limit was reached", True: "interrupted"}
+"""Why a search ended without a proof, by whether it was interrupted."""
+
+
 class Limits(msgspec.Struct, frozen=True):
     """Begin of the solve (`time.perf_counter`), limits in seconds and cores, listeners."""
 

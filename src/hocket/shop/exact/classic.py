@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hocket.core.timeline import Timeline
-from hocket.shop.exact.answer import Answer, Journal, Limits
+from hocket.shop.exact.answer import ENDED, Answer, Journal, Limits
 from hocket.shop.exact.plan import Placed, from_timeline, to_timeline
 from hocket.shop.model.arrays import arrays
 from hocket.shop.model.jobshop import JobShop
@@ -48,5 +48,6 @@ def shortest_makespan(shop: JobShop, limits: Limits, warm_start: Timeline | None
         timeline=to_timeline(shop, data, plan),
         bound=float(result.bound),
         log=tuple(journal.log),
-        reason="" if result.status == "optimal" else "the limit was reached",
+        reason="" if result.status == "optimal" else ENDED[result.interrupted],
+        interrupted=result.interrupted,
     )

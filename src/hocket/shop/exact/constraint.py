@@ -18,7 +18,7 @@ from hocket.shop.exact.model import build, read
 from hocket.shop.exact.objective import evaluate
 from hocket.shop.exact.plan import from_timeline, to_timeline
 from hocket.shop.exact.variables import Variables
-from hocket.shop.metrics import jobshop_metrics
+from hocket.shop.metrics.jobshop import metrics
 from hocket.shop.model.arrays import ShopArrays, arrays
 from hocket.shop.model.jobshop import JobShop
 from hocket.solvers.cpsat import Outcome, minimize
@@ -39,7 +39,7 @@ def best_schedule(shop: JobShop, limits: Limits, warm_start: Timeline | None) ->
     data, objective = arrays(shop), shop.objective
     journal = Journal(limits)
     start, source = _start(shop, warm_start)
-    value = None if start is None else jobshop_metrics(shop, start)[objective]
+    value = None if start is None else metrics(shop, start)[objective]
     lengths = _shortest(data)
     ends = [job.release + n for job, n in zip(shop.jobs, lengths, strict=True)]
     journal.note(value, evaluate(objective, shop.jobs, ends))
@@ -102,8 +102,8 @@ def _start(shop: JobShop, given: Timeline | None) -> tuple[Timeline | None, str]
     """The better of the given schedule and the best dispatching rule's."""
     rule = warm.best_rule(shop)
     if given is not None:
-        value = jobshop_metrics(shop, given)[shop.objective]
-        if rule is None or value <= jobshop_metrics(shop, rule[0])[shop.objective]:
+        value = metrics(shop, given)[shop.objective]
+        if rule is None or value <= metrics(shop, rule[0])[shop.objective]:
             return given, "warm start"
     return (None, "") if rule is None else rule
 

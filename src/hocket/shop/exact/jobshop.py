@@ -13,7 +13,7 @@ from hocket.shop.check.jobshop import check
 from hocket.shop.exact.answer import Limits, Stop
 from hocket.shop.exact.classic import shortest_makespan
 from hocket.shop.exact.constraint import best_schedule
-from hocket.shop.metrics import jobshop_metrics
+from hocket.shop.metrics.jobshop import metrics
 from hocket.shop.model.jobshop import JobShop
 from hocket.shop.model.objectives import OBJECTIVES
 
@@ -22,6 +22,7 @@ def solve(
     scenario: JobShop,
     objective: str | None = None,
     *,
+    method: str = "auto",
     time_limit: float = 60.0,
     seed: int = 0,
     workers: int = 2,
@@ -34,7 +35,8 @@ def solve(
     `objective` (one of `model.objectives`) replaces the scenario's own. The textbook shop with
     makespan goes to `search.portfolio`; all else starts from the best dispatching rule, or from
     `warm_start` if that is better, and goes to CP-SAT on `workers` cores. With `time_limit` 0 the
-    start itself is the answer. `stop` or Ctrl-C end the search and keep the best schedule.
+    start itself is the answer. `method` "cp-sat" takes CP-SAT for the textbook shop too. `stop` or
+    Ctrl-C end the search and keep the best schedule.
 
     Noise, breakdowns and random arrivals cannot be known in advance: the problem is solved with
     durations and releases as given, and `Solution.reason` says so.
@@ -48,12 +50,12 @@ def solve(
     if warm_start is not None and (wrong := check(shop, warm_start)):
         raise InputError("warm_start", [str(violation) for violation in wrong])
     limits = Limits(begun, time_limit, seed, workers, progress, stop)
-    textbook = shop.classic and objective == "makespan"
+    textbook = shop.classic and objective == "makespan" and method == "auto"
     answer = (shortest_makespan if textbook else best_schedule)(shop, limits, warm_start)
     value: float | None = None
     violations: tuple[Violation, ...] = ()
     if answer.timeline is not None:
-        value = jobshop_metrics(shop, answer.timeline)[objective]
+        value = metrics(shop, answer.timeline)[objective]
         violations = tuple(check(shop, answer.timeline))
     notes = [answer.reason] if answer.reason else []
     if not scenario.certain:

@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
+
 from hocket.core.errors import InputError, UnknownName
 from hocket.core.solution import OnImprovement, Solution, Step
 from hocket.core.timeline import Timeline
@@ -35,6 +37,7 @@ def solve(
     scenario: Project,
     objective: str | None = None,
     *,
+    method: str = "auto",
     time_limit: float = 60.0,
     seed: int = 0,
     workers: int = 2,
@@ -42,6 +45,8 @@ def solve(
     stop: Callable[[], bool] | None = None,
 ) -> Solution:
     """The best schedule within `time_limit` seconds, with a bound and the checker's verdict.
+
+    There is one `method`, CP-SAT started from priority rules; both "auto" and "cp-sat" name it.
 
     `objective` defaults to the scenario's. An infeasible project comes back with the reason: time
     lags that contradict each other, a stock that no choice of modes keeps to, or constraints that
@@ -82,7 +87,10 @@ def solve(
         known = result.outcome.bound
         # Every objective is a whole number, so a fractional bound may be rounded up.
         bound = least if known is None else max(least, math.ceil(known - 1e-6))
-        return _solution(scenario, objective, result.schedule, bound, "cp-sat", log)
+        found = _solution(scenario, objective, result.schedule, bound, "cp-sat", log)
+        return msgspec.structs.replace(
+            found, reason=result.outcome.reason, interrupted=result.outcome.interrupted
+        )
     if result.outcome.status != "infeasible":
         return _nothing(scenario, objective, "unknown", result.outcome.reason, started, log)
     left = min(_EXPLAIN, max(1.0, time_limit - (time.perf_counter() - started)))

@@ -39,7 +39,8 @@ def replan(
     """The best plan found for `jobs`, with what has started where it is; None if none was found.
 
     Deterministic: one worker, and `effort` in CP-SAT's deterministic time. `before` is the plan so
-    far, from which the search starts.
+    far, from which the search starts. Ctrl-C raises KeyboardInterrupt: a plan that depends on when
+    someone lost patience must not become part of a run.
     """
     tables = setup_tables(shop)
     past, families = _settled(shop, data, tables, situation, jobs)
@@ -62,6 +63,8 @@ def replan(
         deterministic_limit=effort,
         hint=warm.hints(v, _shifted(before, past, situation.now)),
     )
+    if outcome.interrupted:
+        raise KeyboardInterrupt
     return read(v, outcome) if outcome.found else None
 
 

@@ -7,17 +7,18 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from hocket.core.errors import InputError, UnknownName
+from hocket.core.errors import InputError, NotApplicable, UnknownName
 from hocket.core.solution import OnImprovement, Solution, Step
 from hocket.core.timeline import Timeline
 from hocket.shop.check.single import check
 from hocket.shop.exact import jobshop, sequences
-from hocket.shop.exact.answer import Answer, Limits, Stop
+from hocket.shop.exact.answer import ENDED, Answer, Limits, Stop
 from hocket.shop.exact.plan import Placed, Plan, to_timeline
-from hocket.shop.metrics import single_metrics
+from hocket.shop.metrics.single import metrics
 from hocket.shop.model.arrays import arrays
 from hocket.shop.model.objectives import OBJECTIVES
 from hocket.shop.model.single import SingleJob, SingleMachine
+from hocket.shop.tardiness.proof import Proof
 
 Rule = Callable[[Sequence[SingleJob]], sequences.Order]
 
@@ -37,6 +38,7 @@ def solve(
     scenario: SingleMachine,
     objective: str | None = None,
     *,
+    method: str = "auto",
     time_limit: float = 60.0,
     seed: int = 0,
     workers: int = 2,
@@ -50,12 +52,15 @@ def solve(
     number of late jobs (Moore-Hodgson), are solved by a rule whatever the limits; total tardiness
     then by `tardiness.decomposition`. The rest is a job shop of one machine: see `jobshop.solve`,
     also for `warm_start` and for what is raised.
+
+    `method` asks for one way: "decomposition" or "mip" (the positional model) for total tardiness
+    of jobs released together, "cp-sat" for anything. NotApplicable where it does not apply.
     """
     begun = time.perf_counter()
     objective = objective or scenario.objective
     problem = _sound(scenario, objective)
     limits = Limits(begun, time_limit, seed, workers, progress, stop)
-    answer = _by_rule(problem) or _by_decomposition(problem, limits)
+    answer = _answer(problem, method, limits)
     if answer is None:
         return jobshop.solve(
             problem.as_job_shop(),
@@ -67,7 +72,7 @@ def solve(
             warm_start=warm_start,
         )
     assert answer.timeline is not None  # neither method comes without a schedule
-    value = single_metrics(problem, answer.timeline)[objective]
+    value = metrics(problem, answer.timeline)[objective]
     step = Step(limits.elapsed, value, value if answer.bound is None else answer.bound)
     if progress is not None:
         progress(step.seconds, step.value, step.bound)
@@ -83,7 +88,23 @@ def solve(
         seconds=limits.elapsed,
         log=(step,),
         reason=answer.reason,
+        interrupted=answer.interrupted,
     )
+
+
+def _answer(problem: SingleMachine, method: str, limits: Limits) -> Answer | None:
+    """What the method finds; None where the job-shop model is to solve it."""
+    if method == "cp-sat":
+        return None
+    if method == "auto":
+        return _by_rule(problem) or _by_tardiness(problem, "decomposition", limits)
+    answer = _by_tardiness(problem, method, limits)
+    if answer is None:
+        raise NotApplicable(
+            f"the method {method} solves total tardiness of jobs released together, not "
+            f"{problem.objective} of {problem.name or 'this scenario'}: use auto or cp-sat"
+        )
+    return answer
 
 
 def _sound(scenario: SingleMachine, objective: str) -> SingleMachine:
@@ -105,7 +126,7 @@ def _by_rule(problem: SingleMachine) -> Answer | None:
     return Answer(status="optimal", solver=name, timeline=_schedule(problem, rule(problem.jobs)))
 
 
-def _by_decomposition(problem: SingleMachine, limits: Limits) -> Answer | None:
+def _by_tardiness(problem: SingleMachine, method: str, limits: Limits) -> Answer | None:
     """Total tardiness of jobs released together; weights must be equal and only scale it."""
     weights = {job.weight for job in problem.jobs if job.due is not None}
     weighted = problem.objective == "weighted_tardiness"
@@ -113,23 +134,34 @@ def _by_decomposition(problem: SingleMachine, limits: Limits) -> Answer | None:
         problem.objective == "total_tardiness" or (weighted and len(weights) == 1)
     ):
         return None
-    from hocket.shop.tardiness.decomposition import decompose
-
     counted = [j for j, job in enumerate(problem.jobs) if job.due is not None]
     begin = problem.jobs[0].release
     due = [(problem.jobs[j].due or 0) - begin for j in counted]
-    proof = decompose(
-        [problem.jobs[j].duration for j in counted], due, time_limit=max(limits.left, 1e-3)
-    )
+    proof, interrupted = _prove([problem.jobs[j].duration for j in counted], due, method, limits)
     order = [counted[i] for i in proof.sequence]
     order += [j for j, job in enumerate(problem.jobs) if job.due is None]
     return Answer(
         status="optimal" if proof.proven else "feasible",
-        solver="decomposition",
+        solver=method,
         timeline=_schedule(problem, order),
         bound=float(proof.bound * (weights.pop() if weighted else 1)),
-        reason="" if proof.proven else "the limit was reached",
+        reason="" if proof.proven else ENDED[interrupted],
+        interrupted=interrupted,
     )
+
+
+def _prove(p: list[int], d: list[int], method: str, limits: Limits) -> tuple[Proof, bool]:
+    """The sequence and its bound, and whether Ctrl-C ended the search."""
+    from hocket.shop.tardiness.decomposition import decompose
+    from hocket.shop.tardiness.positional import positional_mip
+
+    seconds = max(limits.left, 1e-3)
+    try:
+        if method == "mip":
+            return positional_mip(p, d, time_limit=seconds), False
+        return decompose(p, d, time_limit=seconds), False
+    except KeyboardInterrupt:
+        return decompose(p, d, time_limit=1e-3), True  # rules, descent, and a simple bound
 
 
 def _together(jobs: Sequence[SingleJob]) -> bool:

@@ -11,7 +11,7 @@ from hocket.core.timeline import Timeline
 from hocket.shop.check.jobshop import check
 from hocket.shop.exact.plan import Plan, sequences
 from hocket.shop.exact.variables import Linear, Variables
-from hocket.shop.metrics import jobshop_metrics
+from hocket.shop.metrics.jobshop import metrics
 from hocket.shop.model.jobshop import JobShop
 from hocket.shop.policies.rules import ATC, EDD, FIFO, MOPNR, MWKR, SPT, WSPT, Rule
 from hocket.shop.simulate.jobshop import simulate
@@ -30,7 +30,7 @@ def best_rule(shop: JobShop) -> tuple[Timeline, str] | None:
             timeline = simulate(shop, rule)
         except RunError:  # a deadlock: the rule does not solve this shop
             continue
-        value = jobshop_metrics(shop, timeline)[shop.objective]
+        value = metrics(shop, timeline)[shop.objective]
         if (best is None or value < best[0]) and not check(shop, timeline):
             best = value, timeline, rule.name
     return None if best is None else best[1:]

@@ -33,7 +33,8 @@ class Result:
     """The answer of `solve_makespan`.
 
     `start` holds the start times ``int64[N]`` in ticks, `bound` a proven lower bound on the best
-    makespan, `status` is "optimal" or "feasible", `log` every improvement in order.
+    makespan, `status` is "optimal" or "feasible", `log` every improvement in order; `interrupted`
+    tells whether Ctrl-C or `stop` ended the search.
     """
 
     start: Ints
@@ -42,6 +43,7 @@ class Result:
     status: str
     seconds: float
     log: tuple[Entry, ...]
+    interrupted: bool = False
 
     @property
     def gap(self) -> float:
@@ -85,6 +87,7 @@ def solve_makespan(
     """
     incumbent = _first(shop, warm_start)
     incumbent.publish(progress)
+    interrupted = False
     if time_limit > 0 and not incumbent.proven:
         crew = _Crew(shop, incumbent, np.random.SeedSequence(seed))
         try:
@@ -94,13 +97,13 @@ def solve_makespan(
                 crew.staff(max(workers, 1))
             else:
                 crew.alone(iterations)
-            crew.attend(time_limit, progress, stop)
+            interrupted = crew.attend(time_limit, progress, stop)
         except KeyboardInterrupt:
-            pass  # asked to stop: the incumbent is the answer
+            interrupted = True  # asked to stop: the incumbent is the answer
         finally:
             crew.dismiss()
         incumbent.publish(progress)
-    return _result(shop, incumbent)
+    return _result(shop, incumbent, interrupted)
 
 
 def _first(shop: Shop, warm_start: Ints | None) -> Incumbent:
@@ -118,7 +121,7 @@ def _first(shop: Shop, warm_start: Ints | None) -> Incumbent:
     return Incumbent(order_of(shop, start), value, lower_bound(shop), source)
 
 
-def _result(shop: Shop, incumbent: Incumbent) -> Result:
+def _result(shop: Shop, incumbent: Incumbent, interrupted: bool) -> Result:
     value, order = incumbent.snapshot()
     return Result(
         start=semi_active(shop, order),
@@ -127,6 +130,7 @@ def _result(shop: Shop, incumbent: Incumbent) -> Result:
         status="optimal" if incumbent.proven else "feasible",
         seconds=incumbent.seconds,
         log=tuple(incumbent.log),
+        interrupted=interrupted,
     )
 
 
@@ -166,13 +170,16 @@ class _Crew:
 
     def attend(
         self, seconds: float, progress: Progress | None, stop: Callable[[], bool] | None
-    ) -> None:
-        """Pass on progress until the work is done, the time is over, or `stop` says so."""
+    ) -> bool:
+        """Pass on progress until the work is done, the time is over, or `stop` says so: True."""
         while any(thread.is_alive() for thread in self.threads):
             self.threads[0].join(0.02)
             self.incumbent.publish(progress)
-            if self.incumbent.seconds >= seconds or (stop is not None and stop()):
-                return
+            if stop is not None and stop():
+                return True
+            if self.incumbent.seconds >= seconds:
+                break
+        return False
 
     def dismiss(self) -> None:
         """End all threads; raises what made one of them fail."""
