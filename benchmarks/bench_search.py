@@ -67,6 +67,7 @@ def plain_cpsat(shop: Shop, clock: Clock, workers: int, seed: int) -> int | None
     model = Model(shop, 0, int(shop.duration.sum()))
     solver = model.cp.CpSolver()
     solver.parameters.num_workers, solver.parameters.random_seed = workers, seed
+    solver.parameters.catch_sigint_signal = False  # Python keeps its own handler
     done = threading.Event()
 
     def watch() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hocket.cli import main
+from hocket.core.solution import Violation
 from tests.cli.samples import NOISY, PROJECT, SHOP, SINGLE, write
 
 
@@ -104,11 +105,15 @@ def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture
         (["run", "shop/ta01", "--policy", "shop/eddc"], "shop/single-machine"),
         (["run", "shop/ta01", "--seed", "-1"], "seed"),
         (["run", "shop/ta01", "--polcy", "shop/spt"], "--polcy"),
+        (["run", "shop/ta01", "--policy", "shop/gt", "--set", "rule=spt"], "'shop/spt'"),
+        (["run", "shop/ta01", "--policy", "shop/rolling", "--set", "objective=late_jobs"], "due"),
         (["solve", "shop/ta01", "--objective", "makspan"], "'makespan'"),
+        (["solve", "shop/ta01", "--objective", "profit"], "max_lateness"),
         (["solve", "shop/ta01", "--objective", "total_tardiness"], "due"),
         (["solve", "shop/ta01", "--time-limit", "-1"], "time limit"),
         (["solve", "shop/ta01", "--workers", "0"], "workers"),
         (["compare", "shop/ta01", "--seeds", "0"], "seed"),
+        (["compare", "shop/ta01", "--first-seed", "-4"], "not -4"),
         (["compare", "shop/ta01", "--workers", "0"], "workers"),
         (["generate", "shop/tailard"], "'shop/taillard'"),
         (["generate", "shop/taillard", "--set", "jobs=-3"], "jobs"),
@@ -128,6 +133,10 @@ def test_places_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
     inside_a_file = str(Path(path) / "x.html")
     assert "x.html" in refused_but_shown(capsys, "run", path, "--report", inside_a_file)
     assert "x.html" in refused_but_shown(capsys, "run", path, "--trace", inside_a_file)
+    absent = str(tmp_path / "absent" / "x.html")
+    for command in (["run"], ["compare", "--no-study"], ["solve", "--time-limit", "1000"]):
+        told = refused(capsys, *command, path, "--report", absent)  # before any work
+        assert "the folder" in told and "does not exist" in told
     message = refused(capsys, "compare", path, "--study", str(Path(path) / "s.sqlite"))
     assert "--study" in message
     if Path("/proc").is_dir():
@@ -200,6 +209,35 @@ def test_a_failed_run_does_not_stop_the_others(
     shown = capsys.readouterr().out
     assert "1,462" in shown
     assert "oops" in shown
+
+
+def test_a_bug_in_a_rule_is_told_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = tmp_path / "buggy.py"
+    rule.write_text(
+        "from hocket.shop.policies.rules import Rule\n"
+        "class Buggy(Rule, frozen=True):\n"
+        "    name = 'shop/buggy'\n"
+        "    def priority(self, view, op):\n"
+        "        return view.speed[op]\n"
+    )
+    told = refused(capsys, "run", "shop/ta01", "--policy", str(rule), code=1)
+    assert "shop/buggy: AttributeError" in told
+    assert "(buggy.py, line 5): 'ShopView' object has no attribute 'speed'" in told
+
+
+def test_a_run_that_fails_the_check_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The simulator does not let it happen, so this checker objects without reason."""
+    found = [Violation("overlap", "two at once")]
+    monkeypatch.setattr("hocket.shop.check.jobshop.check", lambda *_: found)
+    for more in ([], ["--json"]):
+        assert main(["run", "shop/ta01", "--policy", "shop/spt", *more]) == 1
+        captured = capsys.readouterr()
+        assert captured.err == "check: overlap: two at once\n"
+        assert "1462" in captured.out.replace(",", "")
 
 
 def test_an_interrupted_study_resumes(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """``hocket compare --solve``: policies beside a proven bound."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
 from hocket.cli import main
-from hocket.cli.bound import gaps, labels
+from hocket.cli.bound import gaps
 from hocket.core import study
 from hocket.core.load import load, load_policy
 from hocket.core.solution import Solution
@@ -59,7 +60,7 @@ def test_scenarios_of_one_name_are_kept_apart(tmp_path: Path) -> None:
     worlds = [load(write(first, FT06, "shop")), load(write(second, SHOP, "shop.yaml"))]
     compared = study.compare(worlds, [load_policy("shop/spt")], workers=1)
     named = list(dict.fromkeys(row.scenario for row in compared.rows))
-    assert labels(worlds) == named == ["shop", "shop #2"]
+    assert study.labels(worlds) == named == ["shop", "shop #2"]
     solved = Solution(scenario="shop", objective="makespan", status="unknown")
     means = [
         gaps(name, world, solved, compared)[0].mean
@@ -78,3 +79,22 @@ def test_no_gap_without_a_bound() -> None:
     zero = Solution(scenario="ta01", objective="makespan", status="optimal", value=0, bound=0.0)
     (row,) = gaps("ta01", world, zero, nothing)
     assert row.gap is None
+
+
+def test_a_report_leaves_out_what_failed_also_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule, report = tmp_path / "broken.py", tmp_path / "c.html"
+    rule.write_text(
+        "from hocket.shop.policies.rules import Rule\n"
+        "class Broken(Rule, frozen=True):\n"
+        "    name = 'shop/broken'\n"
+        "    def priority(self, view, op):\n"
+        "        raise ZeroDivisionError('oops')\n"
+    )
+    text = SHOP.replace("{machine: drill, duration: 3}", "{machine: saw, duration: 3}")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    policies = ["--policy", "shop/spt", "--policy", str(rule)]
+    options = ["--no-study", "--workers", "1", "--report", str(report)]
+    assert main(["compare", *policies, *options, "--", "-"]) == 1
+    assert [chart.label for chart in read(report).charts] == ["shop/spt"]

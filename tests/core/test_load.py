@@ -399,3 +399,20 @@ def test_the_types_come_from_the_problem(put):
     text = "problem: shop/project\nactivities: [{name: a, modes: [{duration: 1}]}]\n"
     assert isinstance(load(put("p.yaml", text)), Project)
     assert isinstance(load({"problem": "shop/single-machine", "jobs": JOBS}), SingleMachine)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.jsp", "1 1\n0 3\n"),
+        ("a.fjs", "1 1\n1 1 1 3\n"),
+        ("a.csv", "job,duration\nx,3\n"),
+        ("a.yaml", "problem: shop/single-machine\njobs: [{name: x, duration: 3}]\n"),
+    ],
+)
+def test_a_packed_file_lends_its_name_like_a_plain_one(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
+    plain, packed = load(tmp_path / name), load(tmp_path / f"{name}.gz")
+    assert plain == packed
+    assert packed.name == "a"

@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import time
 
@@ -11,9 +12,21 @@ def scaled(shared, item):
     return shared * item
 
 
-def slow_first(shared, item):
-    time.sleep(0.3 if item == 0 else 0)
-    return os.getpid() if shared == "pid" else item
+def process_of(shared, item):
+    return os.getpid()
+
+
+def waits_at_0(go, item):
+    """Item 0 ends once there is a file `go`, or after a minute."""
+    deadline = time.monotonic() + 60
+    while item == 0 and not go.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return item
+
+
+def sleeps_at(shared, item):
+    time.sleep(60 if item == shared else 0)
+    return item
 
 
 def dies_at(shared, item):
@@ -40,14 +53,17 @@ def test_every_item_once_with_its_index(workers):
 
 
 def test_one_worker_is_this_process_and_two_are_others():
-    assert set(results(slow_first, "pid", [1, 2], workers=1).values()) == {os.getpid()}
-    assert os.getpid() not in results(slow_first, "pid", [0, 1, 2, 3], workers=2).values()
+    assert set(results(process_of, None, [1, 2], workers=1).values()) == {os.getpid()}
+    assert os.getpid() not in results(process_of, None, [0, 1, 2, 3], workers=2).values()
 
 
-def test_results_come_as_they_are_ready():
-    order = [i for i, _ in spread(slow_first, None, list(range(6)), workers=2, lost=str)]
-    assert order[-1] == 0 or order.index(0) > 0
-    assert sorted(order) == list(range(6))
+def test_results_come_as_they_are_ready(tmp_path):
+    go = tmp_path / "go"
+    found = spread(waits_at_0, go, list(range(6)), workers=2, lost=str)
+    first, _ = next(found)
+    go.touch()
+    assert first != 0
+    assert sorted([first, *(i for i, _ in found)]) == list(range(6))
 
 
 def test_one_worker_computes_only_what_is_asked_for():
@@ -72,6 +88,17 @@ def test_an_exception_of_the_task_is_the_callers_to_handle():
         results(raises_at, 2, list(range(5)), workers=2)
     with pytest.raises(ValueError, match="item 2"):
         results(raises_at, 2, list(range(5)), workers=1)
+
+
+def test_who_stops_waiting_leaves_no_workers_behind():
+    found = spread(sleeps_at, 1, [0, 1, 1, 1], workers=2, lost=str)
+    assert next(found) == (0, 0)
+    started = multiprocessing.active_children()
+    assert started
+    found.close()  # as Ctrl-C does
+    for worker in started:
+        worker.join(10)
+        assert not worker.is_alive()
 
 
 def test_nothing_to_do():

@@ -188,12 +188,14 @@ def test_what_can_be_wrong_with_a_loose_file(tmp_path):
             registry.policy_class(f"{file}{name}")
         return str(caught.value)
 
-    assert "holds 0 policies (none)" in said("x = 1", path="none.py")
+    assert "holds no policy" in said("x = 1", path="none.py")
     assert "holds 2 policies (Mine, Other)" in said(
         ONE + "\nclass Other(Mine, frozen=True): pass\n", path="two.py"
     )
     assert "did you mean 'Mine'" in said(ONE, ":Mien", path="three.py")
     assert "cannot be run: ZeroDivisionError" in said("1 / 0", path="four.py")
+    nameless = said(ONE.replace("    name", "    title"), path="six.py")
+    assert "Mine has no name; set one, e.g. name = 'shop/my-rule'" in nameless
     assert "cannot be run: SyntaxError" in said("def", path="five.py")
     with pytest.raises(InputError, match="there is no such Python file"):
         registry.policy_class(str(tmp_path / "absent.py"))

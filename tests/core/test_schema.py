@@ -99,6 +99,8 @@ def test_a_policy_file():
 def test_an_unknown_name():
     with pytest.raises(UnknownName, match="did you mean 'shop/atc'"):
         schema("shop/atcs")
+    with pytest.raises(UnknownName, match=r"problem or policy .* did you mean 'shop/job-shop'"):
+        schema("shop/job-shp")
 
 
 def test_published_instances_are_valid():

@@ -14,14 +14,14 @@ def file(tmp_path):
 
 
 def filled(file, count=1, name="ta01"):
-    store = Store(file, fresh=False)
+    store = Store(file)
     for n in range(count):
         store.save(f"key-{n}", name, {"policy": "shop/spt"}, n, FIRST)
     return store
 
 
-def reopened(file, fresh=False):
-    store = Store(file, fresh=fresh)
+def reopened(file, **options):
+    store = Store(file, **options)
     found = store.load()
     store.close()
     return found
@@ -54,10 +54,10 @@ def test_seeds_of_any_size(file):
     store.close()
 
 
-def test_fresh_forgets(file):
-    filled(file).close()
-    assert reopened(file, fresh=True) == {}
-    assert reopened(file) == {}
+def test_it_forgets_what_it_is_told_and_nothing_else(file):
+    filled(file, 3).close()
+    assert set(reopened(file, forget=["key-0", "key-2", "never"])) == {"key-1"}
+    assert set(reopened(file)) == {"key-1"}
 
 
 def test_the_folder_is_made(tmp_path):
@@ -66,11 +66,11 @@ def test_the_folder_is_made(tmp_path):
     assert deep.exists()
 
 
-@pytest.mark.parametrize("fresh", [True, False])
-def test_random_bytes_are_no_study(file, fresh):
+@pytest.mark.parametrize("forget", [["key-0"], []])
+def test_random_bytes_are_no_study(file, forget):
     file.write_bytes(bytes(range(256)) * 16)
     with pytest.raises(StudyError, match=r"study\.sqlite is not a usable study file.*Delete it"):
-        Store(file, fresh=fresh)
+        Store(file, forget=forget)
 
 
 def test_a_truncated_file(file):
@@ -97,7 +97,7 @@ def test_the_database_of_another_program_is_left_alone(file):
     db.close()
     before = file.read_bytes()
     with pytest.raises(StudyError, match="a database of another program"):
-        Store(file, fresh=True)
+        Store(file, forget=["key-0"])
     assert file.read_bytes() == before
 
 
@@ -107,7 +107,7 @@ def test_an_older_format_says_so_and_is_left_alone(file):
         db.execute("UPDATE study SET format = 'hocket study 0'")
     db.close()
     with pytest.raises(StudyError, match=f"'hocket study 0', this program writes '{FORMAT}'"):
-        Store(file, fresh=True)
+        Store(file, forget=["key-0"])
     with sqlite3.connect(file) as db:
         assert db.execute("SELECT count(*) FROM outcome").fetchone() == (1,)
     db.close()
@@ -135,10 +135,10 @@ def test_a_missing_table(file):
 
 def test_a_place_that_cannot_be_written_says_what_to_do(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"cannot write the study file .*--study FILE"):
-        Store(tmp_path, fresh=False)  # a folder
+        Store(tmp_path)  # a folder
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write the study file"):
-        Store(tmp_path / "file" / "study.sqlite", fresh=False)
+        Store(tmp_path / "file" / "study.sqlite")
 
 
 def test_a_read_only_file(file, monkeypatch):
@@ -146,7 +146,7 @@ def test_a_read_only_file(file, monkeypatch):
     # Whoever may do anything is not stopped by the file's mode, so the answer is put in its place.
     monkeypatch.setattr("hocket.core.store.os.access", lambda path, mode: False)
     with pytest.raises(UserError, match=r"is read-only\. Choose a place"):
-        Store(file, fresh=False)
+        Store(file)
 
 
 def test_a_read_only_folder(file, monkeypatch):
@@ -155,4 +155,13 @@ def test_a_read_only_folder(file, monkeypatch):
 
     monkeypatch.setattr("hocket.core.store.sqlite3.connect", refuse)
     with pytest.raises(UserError, match="unable to open database file"):
-        Store(file, fresh=False)
+        Store(file)
+
+
+def test_a_disk_that_is_full_is_no_damage_to_the_file(file):
+    store = filled(file)
+    store._db.execute("PRAGMA query_only = ON")  # SQLite then refuses to write, as on a full disk
+    with pytest.raises(UserError, match=r"cannot write the study file .*--study FILE"):
+        store.save("key-9", "ta01", {}, 9, FIRST)
+    store.close()
+    assert set(reopened(file)) == {"key-0"}

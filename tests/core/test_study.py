@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -94,7 +95,10 @@ def test_what_fails_is_reported_and_the_rest_finishes(workers):
     assert result.complete
     told = {(f.policy.partition("(")[0], f.seed): f.error for f in result.failures}
     assert sorted(told) == [("test/raising", 1), *(("test/waiting", s) for s in range(3))]
-    assert told["test/raising", 1] == "RuntimeError inside the policy or simulator: no idea"
+    assert re.fullmatch(
+        r"RuntimeError inside the policy or simulator \(policies.py, line \d+\): no idea",
+        told["test/raising", 1],
+    )
     assert told["test/waiting", 0].startswith("Deadlock: at time ")
     counts = {r.policy.partition("(")[0]: r.n for r in result.rows}
     assert counts == {"shop/fifo": 3, "test/raising": 2}
@@ -167,7 +171,7 @@ def test_a_killed_study_resumes(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    store = Store(file, fresh=False)
+    store = Store(file)
     kept = len(store.load())
     store.close()
     assert 9 <= kept < 300
@@ -198,6 +202,17 @@ def test_without_resume_a_study_starts_afresh(tmp_path):
             progress=lambda *at, seen=seen: seen.append(at),
         )
         assert len(seen) == expected
+
+
+def test_starting_afresh_leaves_other_studies_in_the_file_alone(tmp_path):
+    file = tmp_path / "study.sqlite"
+    for world in WORLDS:
+        compare([world], POLICIES, workers=1, study=file)
+    seen = []
+    compare(
+        WORLDS, POLICIES, workers=1, study=file, resume=True, progress=lambda *at: seen.append(at)
+    )
+    assert seen == []
 
 
 def test_a_study_grows_with_seeds_and_policies(tmp_path):
@@ -324,3 +339,18 @@ def test_keys_see_scenario_fields_and_policy_fields(tmp_path):
         (count,) = db.execute("SELECT count(*) FROM outcome").fetchone()
         assert count == 8
     db.close()
+
+
+def test_what_another_version_left_is_not_taken_for_ours(tmp_path, monkeypatch):
+    file, seen = tmp_path / "study.sqlite", []
+    compare(WORLDS[:1], POLICIES, workers=1, study=file)
+    monkeypatch.setattr(study, "__version__", "0.0.0")
+    compare(
+        WORLDS[:1],
+        POLICIES,
+        workers=1,
+        study=file,
+        resume=True,
+        progress=lambda done, total, left: seen.append(done),
+    )
+    assert seen == [1, 2, 3]

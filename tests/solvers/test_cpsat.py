@@ -6,9 +6,11 @@ import signal
 import sys
 import threading
 
+import msgspec
 import pytest
 
 from hocket.core.errors import HocketError, MissingExtra
+from hocket.solvers import cpsat
 from hocket.solvers.cpsat import Rules, clash, minimize
 
 cp_model = pytest.importorskip("ortools.sat.python.cp_model")
@@ -208,6 +210,21 @@ def test_clash_names_a_minimal_contradiction():
     found = clash(model, rules)
     assert found == ("deadline of a", "deadline of b")
     assert set(found) < set(rules.literals)
+
+
+def test_one_interrupt_ends_the_whole_filter(monkeypatch):
+    searches = []
+
+    def interrupted_at_the_second(search):
+        searches.append(search)
+        outcome = run(search)
+        return msgspec.structs.replace(outcome, interrupted=len(searches) == 2)
+
+    run = cpsat._Search.run
+    monkeypatch.setattr(cpsat._Search, "run", interrupted_at_the_second)
+    model, rules = windows(named=True)
+    assert {"deadline of a", "deadline of b"} <= set(clash(model, rules))
+    assert len(searches) == 2
 
 
 def test_clash_minimal_against_brute_force():

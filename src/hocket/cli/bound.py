@@ -61,13 +61,6 @@ def gaps(name: str, world: Scenario, solved: Solution, compared: Comparison) -> 
     ]
 
 
-def labels(worlds: Sequence[Scenario]) -> list[str]:
-    """What a study calls its scenarios: equal names are numbered, ``shop`` and ``shop #2``."""
-    names = [world.name or "scenario" for world in worlds]
-    counts = [names[: i + 1].count(name) for i, name in enumerate(names)]
-    return [n if count == 1 else f"{n} #{count}" for n, count in zip(names, counts, strict=True)]
-
-
 def rows(found: Sequence[Gap], objective: str) -> list[dict[str, str]]:
     """Gaps as rows of a table."""
     from hocket.report.tables import number

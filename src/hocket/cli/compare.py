@@ -137,7 +137,7 @@ def _document(
     """The comparison; with solutions also those, and every policy's gap to their bounds."""
     if not solved:
         return found
-    parts = zip(bound.labels(worlds), worlds, solved, strict=False)
+    parts = zip(study.labels(worlds), worlds, solved, strict=False)
     return msgspec.to_builtins(found) | {
         "solutions": [
             {
@@ -172,7 +172,7 @@ def _show(
             better=better(worlds[0]),
         )
     )
-    for name, world, one in zip(bound.labels(worlds), worlds, solved, strict=False):
+    for name, world, one in zip(study.labels(worlds), worlds, solved, strict=False):
         title = f"{name}: distance to the proven bound, {tables.number(one.bound)}"
         rows = bound.rows(bound.gaps(name, world, one, found), one.objective)
         tables.show(tables.listing(rows, title=title))
@@ -193,9 +193,10 @@ def _write_report(
     """The comparison, and the schedules of the first scenario and seed, the solver's first."""
     from hocket.report import document, html
 
-    failed = {(f.scenario, f.policy) for f in found.failures}
-    fine = [p for p in policies if (worlds[0].name, str(p)) not in failed][:PICTURED]
-    runs = [(str(p), run(worlds[0], p, seed)) for p in fine]
+    failed = {f.policy for f in found.failures if f.scenario == study.labels(worlds)[0]}
+    named = zip(study.distinct([str(p) for p in policies]), policies, strict=True)
+    fine = [(label, p) for label, p in named if label not in failed][:PICTURED]
+    runs = [(label, run(worlds[0], p, seed)) for label, p in fine]
     summary = facts(worlds[0])
     if len(worlds) > 1:
         summary["scenarios"] = ", ".join(w.name for w in worlds)

@@ -1,4 +1,4 @@
-"""``hocket check``, ``hocket schema`` and ``hocket generate``."""
+"""``hocket check``, ``schema``, ``convert`` and ``generate``: what has to do with files."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Ticker:
     """
 
     def __init__(self, shown: bool) -> None:
-        """`shown` is False under ``--json`` or ``--quiet``."""
+        """`shown` is False under ``--json``."""
         self._shown = shown and sys.stderr.isatty()
         self._begun = self._last = time.monotonic()
         self._width = 0

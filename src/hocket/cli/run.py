@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -16,8 +16,17 @@ from hocket.core.fields import with_fields
 from hocket.core.plugins import crash
 from hocket.core.policy import spec
 from hocket.core.run import run as run_once
+from hocket.core.writing import require_place
 
-Report = Annotated[Path | None, Parameter(help="Write an HTML report to this file.")]
+
+def _place(_: Any, path: Path | None) -> None:
+    if path is not None:
+        require_place(path)
+
+
+Report = Annotated[
+    Path | None, Parameter(validator=_place, help="Write an HTML report to this file.")
+]
 
 
 Named = Annotated[str, Parameter(name="SCENARIO", help="A file, or a name such as shop/ta41.")]
@@ -32,14 +41,18 @@ def run(
     seed: Annotated[int, Parameter(help="Seed of all that is random.")] = 0,
     report: Report = None,
     trace: Annotated[
-        Path | None, Parameter(help="Write a trace for ui.perfetto.dev to this file.")
+        Path | None,
+        Parameter(validator=_place, help="Write a trace for ui.perfetto.dev to this file."),
     ] = None,
     timeline: Annotated[
-        Path | None, Parameter(help="Write the timeline: .json, .csv, .parquet or .arrow.")
+        Path | None,
+        Parameter(validator=_place, help="Write the timeline: .json, .csv, .parquet or .arrow."),
     ] = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Simulate one policy on one scenario: a file, or a name such as shop/ta41.
+
+    Exit code 1 if the run failed, or its schedule did not pass the independent checker.
 
     Examples:
 
@@ -92,10 +105,13 @@ def run(
                 "seconds": done.seconds,
             }
         )
-        return
-    from hocket.report import tables
+    else:
+        from hocket.report import tables
 
-    tables.show(tables.metrics(done.metrics, title=f"{world.name}: {chosen}, seed {seed}"))
-    for path in (report, trace, timeline):
-        if path is not None:
-            say(f"wrote {path}")
+        tables.show(tables.metrics(done.metrics, title=f"{world.name}: {chosen}, seed {seed}"))
+        for path in (report, trace, timeline):
+            if path is not None:
+                say(f"wrote {path}")
+    for violation in violations:
+        say(f"check: {violation}")
+    return 1 if violations else 0

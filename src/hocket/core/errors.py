@@ -75,12 +75,19 @@ class InputError(UserError):
 
 
 class UnknownName(UserError):
-    """There is no such policy, scenario, field or option; the nearest names are suggested."""
+    """There is no such policy, scenario, field or option; the nearest names are suggested.
+
+    Where none is near, all are told if they are `few`.
+    """
+
+    few = 10
 
     def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
         """`what` is the kind of name ("policy"), `known` all valid names, `hint` the next step."""
         self.what, self.name, self.known, self.hint = what, name, tuple(known), hint
         message = f"unknown {what} {name!r}{did_you_mean(name, self.known)}"
+        if not message.endswith("?") and not hint and 0 < len(self.known) <= self.few:
+            hint = f"There is {', '.join(self.known)}."
         stop = "" if message.endswith("?") or not hint else "."
         super().__init__(f"{message}{stop} {hint}".rstrip())
 
@@ -134,5 +141,7 @@ class StudyError(HocketError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``: did you mean 'x' or 'y'?`` for near misses, else an empty string."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.55)
+    names = list(known)
+    same = [full for full in names if full.rpartition("/")[2] == name]  # only the domain is missing
+    near = same or difflib.get_close_matches(name, names, n=3, cutoff=0.55)
     return f": did you mean {' or '.join(repr(n) for n in near)}?" if near else ""

@@ -9,6 +9,7 @@ import msgspec
 
 from hocket.core.convert import convert
 from hocket.core.errors import InputError
+from hocket.core.policy import default_of
 from hocket.core.structured import parse
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -63,13 +64,11 @@ def _given(policy: msgspec.Struct | type[msgspec.Struct]) -> dict[str, Any]:
     """The fields of a policy as plain data; of a class, the defaults."""
     if isinstance(policy, msgspec.Struct):
         return dict(msgspec.to_builtins(policy))
-    found = {}
-    for field in msgspec.structs.fields(policy):
-        if field.default_factory is not msgspec.NODEFAULT:
-            found[field.encode_name] = msgspec.to_builtins(field.default_factory())
-        elif field.default is not msgspec.NODEFAULT:
-            found[field.encode_name] = msgspec.to_builtins(field.default)
-    return found
+    return {
+        field.encode_name: msgspec.to_builtins(default_of(field))
+        for field in msgspec.structs.fields(policy)
+        if not field.required
+    }
 
 
 def _put(data: dict[str, Any], path: tuple[str, ...], value: Any) -> None:

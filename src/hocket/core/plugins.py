@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -46,6 +47,18 @@ def code_of(kind: type) -> list[str]:
     if not module.__name__.startswith(PREFIX) or module.__file__ is None:
         return [kind.__module__, kind.__qualname__]
     return [kind.__qualname__, hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()]
+
+
+def crash(error: Exception) -> str:
+    """What to tell of a bug that ended a run: what, and the line of the user's file if it is there.
+
+    An error raised in a library, because of what a loose file asked of it, is told at that file.
+    """
+    frames = list(traceback.walk_tb(error.__traceback__))
+    own = [(f, n) for f, n in frames if f.f_globals.get("__name__", "").startswith(PREFIX)]
+    frame, line = (own or frames)[-1]
+    where = f"{Path(frame.f_code.co_filename).name}, line {line}"
+    return f"{type(error).__name__} inside the policy or simulator ({where}): {error}"
 
 
 def class_at(module: str, name: str, file: str) -> type:

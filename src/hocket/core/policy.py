@@ -43,7 +43,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         changed = {
             field.name: getattr(self, field.name)
             for field in msgspec.structs.fields(type(self))
-            if field.required or getattr(self, field.name) != _default(field)
+            if field.required or getattr(self, field.name) != default_of(field)
         }
         inside = ", ".join(f"{key}={value!r}" for key, value in changed.items())
         return f"{self.name}({inside})" if inside else self.name
@@ -53,7 +53,8 @@ def _revive(module: str, name: str, file: str, fields: dict[str, Any]) -> Any:
     return class_at(module, name, file)(**fields)
 
 
-def _default(field: msgspec.structs.FieldInfo) -> Any:
+def default_of(field: msgspec.structs.FieldInfo) -> Any:
+    """The default of a field that is not required."""
     if field.default_factory is not msgspec.NODEFAULT:
         return field.default_factory()
     return field.default

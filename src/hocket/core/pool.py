@@ -95,9 +95,10 @@ def _until_broken(
     workers: int,
 ) -> Iterator[tuple[int, Result]]:
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, context, _begin, (task, shared))
+    futures: dict[Future[Result], int] = {}
     try:
-        futures: dict[Future[Result], int] = {}
         while waiting or futures:
             while waiting and len(futures) < workers * AHEAD:
                 index = waiting.pop()
@@ -111,6 +112,9 @@ def _until_broken(
                 yield index, result
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        if futures:  # nobody waits for what they compute, as after Ctrl-C: do not keep the user
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
 
 
 def _on_ray(

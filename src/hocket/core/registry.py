@@ -124,14 +124,26 @@ def _policy_in_file(path: str, attribute: str) -> type[Policy]:
     module = module_in(path)
     own = [v for v in vars(module).values() if getattr(v, "__module__", "") == module.__name__]
     kinds = {v.__name__: v for v in own if isinstance(v, type) and issubclass(v, Policy)}
+    told = ", ".join(kinds) or "none"
     if attribute:
         if attribute not in kinds:
-            raise UnknownName(f"policy in {path}", attribute, kinds)
-        return kinds[attribute]
-    if len(kinds) != 1:
-        names = ", ".join(kinds) or "none"
-        raise InputError(path, [f"holds {len(kinds)} policies ({names}); write {path}:NAME"])
-    return next(iter(kinds.values()))
+            raise UnknownName("policy class", attribute, kinds, f"{path} holds {told}.")
+        return _complete(kinds[attribute], path)
+    if not kinds:
+        raise InputError(path, ["holds no policy: no class that derives from Policy or Rule"])
+    if len(kinds) > 1:
+        raise InputError(path, [f"holds {len(kinds)} policies ({told}); write {path}:NAME"])
+    return _complete(next(iter(kinds.values())), path)
+
+
+def _complete(kind: type[Policy], path: str) -> type[Policy]:
+    """The class itself, if it says what it is called and what it is for."""
+    missing = [field for field in ("name", "problems") if not getattr(kind, field)]
+    if missing:
+        example = {"name": "shop/my-rule", "problems": ("shop/job-shop",)}
+        told = [f"{kind.__name__} has no {f}; set one, e.g. {f} = {example[f]!r}" for f in missing]
+        raise InputError(path, told)
+    return kind
 
 
 @cache

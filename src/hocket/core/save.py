@@ -14,6 +14,7 @@ import yaml
 
 from hocket.core import registry
 from hocket.core.errors import UserError
+from hocket.core.policy import default_of
 from hocket.core.scenario import Scenario
 from hocket.core.structured import KINDS, reads_as_text
 from hocket.core.writing import write_text
@@ -71,7 +72,7 @@ def _without_defaults(value: Any) -> Any:
         found: dict[str, Any] = {config.tag_field: config.tag} if config.tag_field else {}
         for field in msgspec.structs.fields(type(value)):
             inner = getattr(value, field.name)
-            if field.required or inner != _default(field):
+            if field.required or inner != default_of(field):
                 found[field.encode_name] = _without_defaults(inner)
         return found
     if isinstance(value, (list, tuple)):
@@ -79,12 +80,6 @@ def _without_defaults(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_defaults(inner) for key, inner in value.items()}
     return value
-
-
-def _default(field: msgspec.structs.FieldInfo) -> Any:
-    if field.default_factory is not msgspec.NODEFAULT:
-        return field.default_factory()
-    return field.default
 
 
 def _format_of(suffix: str, path: str | Path) -> Callable[[Scenario], str]:

@@ -23,7 +23,7 @@ _NANOSECONDS: dict[str, int] = {
 }
 
 LONGEST = 2**40
-"""More ticks than any time in a scenario may have; sums of them still fit in 64 bits."""
+"""The most ticks that a time in a scenario may have; sums of them still fit in 64 bits."""
 
 Ticks = Annotated[int, msgspec.Meta(ge=0, le=LONGEST, extra_json_schema={"x-hocket": "ticks"})]
 """A span of time in ticks of the scenario's unit: a non-negative integer.

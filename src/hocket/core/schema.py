@@ -10,6 +10,7 @@ from typing import Any, get_args
 import msgspec
 
 from hocket.core import registry
+from hocket.core.errors import UnknownName
 from hocket.core.policy import Policy
 from hocket.core.scenario import Scenario, TimeUnit
 
@@ -48,7 +49,10 @@ def _named(name: str) -> type:
     if name in registry.problem_types():
         found: type = registry.problem_types()[name].get("scenario")
         return found
-    return registry.policy_class(name)
+    if name in registry.policies() or name.partition(":")[0].endswith(".py"):
+        return registry.policy_class(name)
+    known = (*registry.problem_types(), *registry.policies())
+    raise UnknownName("problem or policy", name, known, "`hocket list` shows all.")
 
 
 def _describe(part: dict[str, Any]) -> None:

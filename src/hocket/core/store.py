@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from hocket.core.errors import StudyError, UserError
+from hocket.core.errors import HocketError, StudyError, UserError
 
 FORMAT = "hocket study 1"
 
@@ -29,12 +30,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Store:
     """Outcomes by cell key, each written as soon as it is there.
 
-    A key is the digest of what decides a cell's result (scenario, policy, seed), so a study can
-    grow: what is in the file already need not run again.
+    A key is the digest of what decides a cell's result (version, scenario, policy, seed), so a
+    study can grow: what is in the file already need not run again.
     """
 
-    def __init__(self, path: Path, *, fresh: bool) -> None:
-        """Open or create the file; `fresh` forgets what an older run left in it.
+    def __init__(self, path: Path, *, forget: Sequence[str] = ()) -> None:
+        """Open or create the file, and `forget` the outcomes of these keys; others stay.
 
         Raises StudyError for a damaged file or one that is no study, UserError where the folder
         cannot be written.
@@ -45,16 +46,17 @@ class Store:
             if path.exists() and not os.access(path, os.W_OK):
                 raise PermissionError(f"{path} is read-only")
             self._db = sqlite3.connect(path)
-            self._prepare(fresh)
         except (OSError, sqlite3.OperationalError) as error:
-            raise UserError(
-                f"cannot write the study file {path}: {error}. "
-                f"Choose a place with --study FILE, or keep nothing with --no-study"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise self._damaged(str(error)) from error
+            raise self._refused(error) from error
+        try:
+            self._prepare(forget)
+        except BaseException as error:
+            self._db.close()
+            if isinstance(error, sqlite3.DatabaseError):
+                raise self._explained(error) from error
+            raise
 
-    def _prepare(self, fresh: bool) -> None:
+    def _prepare(self, forget: Sequence[str]) -> None:
         tables = {row[0] for row in self._db.execute("SELECT name FROM sqlite_master")}
         if tables and "study" not in tables:
             raise self._damaged("it is a database of another program")
@@ -74,11 +76,25 @@ class Store:
                 self._db.execute("INSERT INTO study VALUES (?)", (FORMAT,))
             elif row[0] != FORMAT:
                 raise self._damaged(f"it is a {row[0]!r}, this program writes {FORMAT!r}")
-            if fresh:
-                self._db.execute("DELETE FROM outcome")
+            keys = ((key,) for key in forget)
+            self._db.executemany("DELETE FROM outcome WHERE key = ?", keys)
         problem = self._db.execute("PRAGMA quick_check").fetchone()[0]
         if problem != "ok":
             raise self._damaged(problem)
+
+    def _explained(self, error: sqlite3.DatabaseError) -> HocketError:
+        """What SQLite complains of: the place (full, locked, read-only), or the file itself."""
+        # SQLITE_ERROR is wrong SQL, and ours is right for the tables that we make.
+        wrong = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        if isinstance(error, sqlite3.OperationalError) and not wrong:
+            return self._refused(error)
+        return self._damaged(str(error))
+
+    def _refused(self, error: Exception) -> UserError:
+        return UserError(
+            f"cannot write the study file {self.path}: {error}. "
+            f"Choose a place with --study FILE, or keep nothing with --no-study"
+        )
 
     def _damaged(self, why: str) -> StudyError:
         return StudyError(
@@ -91,19 +107,24 @@ class Store:
         try:
             rows = self._db.execute("SELECT key, result FROM outcome").fetchall()
             found = {key: msgspec.json.decode(text, type=Outcome) for key, text in rows}
-        except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+        except sqlite3.DatabaseError as error:
+            raise self._explained(error) from error
+        except msgspec.DecodeError as error:
             raise self._damaged(str(error)) from error
         return {key: outcome for key, outcome in found.items() if not outcome.error}
 
     def save(self, key: str, scenario: str, policy: dict[str, Any], seed: int, o: Outcome) -> None:
-        """Write one outcome; it outlives this process when this returns."""
+        """Write one outcome; it outlives this process when this returns.
+
+        Raises UserError where it cannot be written, as on a full disk.
+        """
         text = msgspec.json.encode(policy, order="deterministic").decode()
         row = (key, scenario, text, str(seed), msgspec.json.encode(o).decode())
         try:
             with self._db:
                 self._db.execute("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?)", row)
         except sqlite3.DatabaseError as error:
-            raise self._damaged(str(error)) from error
+            raise self._explained(error) from error
 
     def close(self) -> None:
         """Let go of the file."""

@@ -10,14 +10,16 @@ from typing import Any
 
 import msgspec
 
+from hocket import __version__
 from hocket.core import stats
 from hocket.core.errors import HocketError, UserError
-from hocket.core.plugins import code_of
+from hocket.core.plugins import code_of, crash
 from hocket.core.policy import Policy, spec
 from hocket.core.pool import spread
 from hocket.core.run import require_applicable, run
 from hocket.core.scenario import Scenario
 from hocket.core.store import Outcome, Store
+from hocket.core.streams import Streams
 
 OnCell = Callable[[int, int, float | None], None]
 """Called as ``progress(done, total, seconds left or None)``."""
@@ -103,7 +105,7 @@ def compare(
     Raises UserError for an empty grid or a policy that does not fit, before anything runs.
     """
     grid = _Grid(scenarios, policies, range(first_seed, first_seed + seeds))
-    store = None if study is None else Store(Path(study), fresh=not resume)
+    store = None if study is None else Store(Path(study), forget=() if resume else grid.keys)
     try:
         outcomes = store.load() if store is not None else {}
         complete = _run_missing(grid, outcomes, store, workers, on, progress)
@@ -121,19 +123,22 @@ class _Grid:
     ) -> None:
         if not scenarios or not policies or not seeds:
             raise UserError("nothing to compare: give a scenario, a policy and at least one seed")
+        for seed in (seeds[0], seeds[-1]):
+            Streams(seed)  # refuses what is no seed
         for scenario in scenarios:
             for policy in policies:
                 require_applicable(scenario, policy)
         self.scenarios, self.policies, self.seeds = tuple(scenarios), tuple(policies), seeds
-        self.scenario_names = _distinct([s.name or "scenario" for s in scenarios])
-        self.policy_names = _distinct([str(p) for p in policies])
+        self.scenario_names = labels(scenarios)
+        self.policy_names = distinct([str(p) for p in policies])
         self.cells = [
             Cell(i, k, seed)
             for i in range(len(scenarios))
             for seed in seeds
             for k in range(len(policies))
         ]
-        whats = [_digest(s) for s in scenarios]
+        # Another version may simulate differently: what it left in a file does not count.
+        whats = [_digest([__version__, s]) for s in scenarios]
         hows = [_digest(_how(p)) for p in policies]
         self.keys = [f"{whats[c.scenario]}-{hows[c.policy]}-{c.seed}" for c in self.cells]
 
@@ -251,7 +256,7 @@ def _run_cell(shared: tuple[tuple[Scenario, ...], tuple[Policy, ...]], cell: Cel
     except HocketError as error:
         return Outcome(error=f"{type(error).__name__}: {error}")
     except Exception as error:  # a bug in one policy must not end the study of the others
-        return Outcome(error=f"{type(error).__name__} inside the policy or simulator: {error}")
+        return Outcome(error=crash(error))
     return Outcome(metrics=done.metrics, digest=done.timeline.digest(), seconds=done.seconds)
 
 
@@ -269,7 +274,12 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(data).hexdigest()[:24]
 
 
-def _distinct(names: list[str]) -> list[str]:
+def labels(scenarios: Sequence[Scenario]) -> list[str]:
+    """What a study calls its scenarios: equal names are numbered, ``shop`` and ``shop #2``."""
+    return distinct([scenario.name or "scenario" for scenario in scenarios])
+
+
+def distinct(names: Sequence[str]) -> list[str]:
     """The same names, with ``#2`` and so on where one occurs again."""
     seen: dict[str, int] = {}
     result = []

@@ -23,12 +23,23 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> Path:
             part.chmod(path.stat().st_mode & 0o777)
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True) if path.parent.is_dir() else None
+        if path.parent.is_dir():
+            part.unlink(missing_ok=True)
         raise UserError(_explain(path, error)) from error
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     return path
+
+
+def require_place(path: str | Path) -> None:
+    """Raise UserError, as writing will, if `path` has no folder that can be written.
+
+    To be asked before long work whose result would have nowhere to go.
+    """
+    path = Path(path)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserError(_explain(path, PermissionError()))
 
 
 def write_bytes(path: str | Path, data: bytes) -> Path:

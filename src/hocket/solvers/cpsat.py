@@ -39,6 +39,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     - `log`: the improvements of value and bound, in order
     - `reason`: why the search ended without a proof, or that there is no solution
     - `interrupted`: whether Ctrl-C or `stop` ended the search
+    - `branches`: how many branches the search explored
     """
 
     status: Status
@@ -49,6 +50,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool = False
     seconds: float = 0.0
     values: tuple[int, ...] = ()
+    branches: int = 0
 
     @property
     def found(self) -> bool:
@@ -236,6 +238,7 @@ class _Search:
             interrupted=interrupted,
             seconds=seconds,
             values=tuple(response.solution),
+            branches=int(response.num_branches),
         )
 
 
@@ -288,15 +291,18 @@ def clash(
     """
     model.clear_objective()  # type: ignore[no-untyped-call]
     deadline = None if time_limit is None else time.perf_counter() + time_limit
+    interrupted = False  # one Ctrl-C ends the filter, not just the search in progress
 
     def contradiction(names: list[str]) -> list[str] | None:
+        nonlocal interrupted
         left = None if deadline is None else deadline - time.perf_counter()
-        if (left is not None and left <= 0) or (stop is not None and stop()):
+        if interrupted or (left is not None and left <= 0) or (stop is not None and stop()):
             return None
         solver = _solver(left, 1, seed, None)
         model.clear_assumptions()
         model.add_assumptions([rules.literals[name] for name in names])
         outcome = _Search(model, solver, None, stop).run()
+        interrupted = outcome.interrupted
         if outcome.status != "infeasible":
             return None
         used = set(solver.sufficient_assumptions_for_infeasibility())

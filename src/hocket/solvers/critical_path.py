@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -101,12 +101,18 @@ def _descendants(below: list[set[int]]) -> tuple[int, ...]:
     return tuple(bits.bit_count() for bits in reached)
 
 
-def topological(below: Sequence[set[int]]) -> list[int]:
-    """The nodes of an acyclic graph, each before its successors; the lowest index goes first."""
-    waiting = [0] * len(below)
+def predecessors(below: Sequence[Iterable[int]]) -> list[int]:
+    """How many direct predecessors every node has."""
+    count = [0] * len(below)
     for children in below:
         for child in children:
-            waiting[child] += 1
+            count[child] += 1
+    return count
+
+
+def topological(below: Sequence[set[int]]) -> list[int]:
+    """The nodes of an acyclic graph, each before its successors; the lowest index goes first."""
+    waiting = predecessors(below)
     order = [node for node, count in enumerate(waiting) if count == 0]
     for node in order:
         for child in sorted(below[node]):

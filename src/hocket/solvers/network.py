@@ -12,7 +12,7 @@ Everything is indexed by position and measured in integer ticks; names belong to
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -233,20 +233,42 @@ def objective_value(network: Network, schedule: Schedule, objective: str) -> int
 
     Raises ValueError for an unknown name.
     """
-    finish = schedule.finish(network)
-    tasks = network.tasks
-    pairs = list(zip(tasks, finish, strict=True))
+    return evaluate(objective, network.tasks, schedule.finish(network))
+
+
+class Dated(Protocol):
+    """Work with dates (ticks) and a weight: a task, a job."""
+
+    @property
+    def release(self) -> int:
+        """When it can begin."""
+
+    @property
+    def due(self) -> int | None:
+        """When it should be done; None without a due date."""
+
+    @property
+    def weight(self) -> int:
+        """What a tick of it counts."""
+
+
+def evaluate(objective: str, jobs: Sequence[Dated], ends: Sequence[int]) -> int:
+    """The objective for jobs done at `ends` (ticks, one per job); 0 where no job counts.
+
+    Raises ValueError for an unknown name.
+    """
+    pairs = list(zip(jobs, ends, strict=True))
     if objective == "makespan":
-        return max(finish, default=0)
+        return max(ends, default=0)
     if objective == "total_flow_time":
-        return sum(end - task.release for task, end in pairs)
+        return sum(end - job.release for job, end in pairs)
     if objective == "weighted_flow_time":
-        return sum(task.weight * (end - task.release) for task, end in pairs)
-    late = [(task, end - task.due) for task, end in pairs if task.due is not None]
+        return sum(job.weight * (end - job.release) for job, end in pairs)
+    late = [(job, end - job.due) for job, end in pairs if job.due is not None]
     if objective == "total_tardiness":
         return sum(max(0, lateness) for _, lateness in late)
     if objective == "weighted_tardiness":
-        return sum(task.weight * max(0, lateness) for task, lateness in late)
+        return sum(job.weight * max(0, lateness) for job, lateness in late)
     if objective == "max_lateness":
         return max((lateness for _, lateness in late), default=0)
     if objective == "late_jobs":

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from hocket.solvers.critical_path import successors
+from hocket.solvers.critical_path import predecessors, successors
 from hocket.solvers.network import End, Link, Network, Schedule, arcs, windows
 from hocket.solvers.profile import Profile
 
@@ -69,11 +69,7 @@ def _place(
 ) -> tuple[list[int], list[tuple[int, int]]]:
     """One pass of the serial scheme: starts, and ``(task, delay)`` that a maximum lag asks for."""
     profile = Profile(single.capacity)
-    start = [-1] * len(single.tasks)
-    waiting = [0] * len(start)
-    for children in below:
-        for child in children:
-            waiting[child] += 1
+    start, waiting = [-1] * len(single.tasks), predecessors(below)
     ready = [i for i, count in enumerate(waiting) if count == 0]
     while ready:
         i = min(ready, key=lambda task: (priority[task], task))
@@ -108,10 +104,7 @@ def parallel(network: Network, priority: Sequence[float], modes: Sequence[int]) 
     single = network.restricted(modes)
     before, after = _incident(single)
     below = [set(children) for children in successors(single)]
-    start, waiting = [-1] * len(single.tasks), [0] * len(single.tasks)
-    for children in below:
-        for child in children:
-            waiting[child] += 1
+    start, waiting = [-1] * len(single.tasks), predecessors(below)
     ready = {i: single.tasks[i].release for i, count in enumerate(waiting) if count == 0}
     profile, now = Profile(single.capacity), 0
     while ready:

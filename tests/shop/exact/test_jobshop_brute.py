@@ -7,7 +7,7 @@ import pytest
 from hocket.core.disturb.calendars import Calendar
 from hocket.core.errors import Deadlock
 from hocket.shop.exact.jobshop import solve
-from hocket.shop.metrics import jobshop_metrics
+from hocket.shop.metrics.jobshop import metrics as jobshop_metrics
 from hocket.shop.model import JobShop, Machine, Operation
 from hocket.shop.model.jobshop import Alternative, Job
 from hocket.shop.model.objectives import OBJECTIVES

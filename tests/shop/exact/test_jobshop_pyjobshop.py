@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 from hocket.shop.exact.jobshop import solve
-from hocket.shop.exact.plan import setup_tables
 from hocket.shop.model import JobShop
+from hocket.shop.model.arrays import setup_times
 from tests.shop.exact.draw import draw_larger
 
 pyjobshop = pytest.importorskip("pyjobshop")
@@ -58,7 +58,7 @@ def peer(shop: JobShop, objective: str) -> float:
                 model.add_end_at_start(before, after)
             else:
                 model.add_end_before_start(before, after)
-    for m, table in enumerate(setup_tables(shop)):
+    for m, table in enumerate(setup_times(shop)):
         for one, where, before in placed:
             for other, there, after in placed:
                 ticks = table.get((before, after), 0)

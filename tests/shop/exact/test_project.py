@@ -6,7 +6,7 @@ import pytest
 from hocket.core.errors import InputError, UnknownName, UserError
 from hocket.shop.check.project import check
 from hocket.shop.exact.project import draw, lower_bound, solve, warm_start
-from hocket.shop.metrics_project import project_metrics
+from hocket.shop.metrics.project import metrics as project_metrics
 from hocket.shop.model import Activity, Lag, Mode, Project, Resource
 from hocket.shop.model.objectives import OBJECTIVES
 from hocket.shop.policies.project import LFT

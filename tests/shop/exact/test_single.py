@@ -11,7 +11,7 @@ import pytest
 from hocket.core.errors import InputError, UnknownName
 from hocket.shop.exact import sequences
 from hocket.shop.exact.single import solve
-from hocket.shop.metrics import single_metrics
+from hocket.shop.metrics.single import metrics as single_metrics
 from hocket.shop.model import SingleJob, SingleMachine
 from hocket.shop.model.objectives import OBJECTIVES
 from hocket.shop.policies.rules import SPT

@@ -190,3 +190,8 @@ def test_writing_refuses_to_lose_anything() -> None:
         jobs_csv.write(Blocking().make(0))
     with pytest.raises(NotApplicable, match="Project"):
         jobs_csv.write(Project(activities=()))  # type: ignore[arg-type]
+
+
+def test_whole_numbers_may_have_a_decimal_point():
+    found = jobs_csv.FORMAT.read("job,duration,due\na,3.0,12.00\n", "a.csv")
+    assert (found.jobs[0].duration, found.jobs[0].due) == (3, 12)

@@ -11,7 +11,7 @@ from hocket.core.disturb.noise import LogNormal
 from hocket.core.errors import InputError, NotApplicable, UnknownName
 from hocket.shop.check.jobshop import check
 from hocket.shop.generate import Disrupted
-from hocket.shop.model import JobShop
+from hocket.shop.model import Job, JobShop, Machine, Operation
 from hocket.shop.model.arrays import arrays
 from hocket.shop.policies import plans
 from hocket.shop.policies.plans import FollowPlan, GifflerThompson
@@ -169,6 +169,18 @@ def test_a_schedule_followed_as_a_plan_is_that_schedule_again():
         timeline = simulate(world, SPT())
         again = simulate(world, FollowPlan.of(timeline))
         assert [s[:6] for s in sorted(again.spans())] == [s[:6] for s in sorted(timeline.spans())]
+
+
+def test_jobs_may_call_their_operations_by_the_same_names():
+    steps = tuple(Operation(machine="saw", duration=d, name=n) for d, n in ((2, "cut"), (1, "rip")))
+    world = JobShop(
+        machines=(Machine(name="saw"),),
+        jobs=(Job(name="a", operations=steps), Job(name="b", operations=steps[:1])),
+    )
+    timeline = simulate(world, SPT())
+    plan = FollowPlan.of(timeline)
+    assert plan.sequences == {"saw": ("a/cut", "rip", "b/cut")}
+    assert [s[:6] for s in simulate(world, plan).spans()] == [s[:6] for s in timeline.spans()]
 
 
 @settings(max_examples=40, deadline=None)

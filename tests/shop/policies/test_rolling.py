@@ -17,14 +17,17 @@ from hocket.core.disturb.noise import LogNormal
 from hocket.core.errors import Deadlock
 from hocket.core.policy import spec
 from hocket.shop.check.jobshop import check
+from hocket.shop.exact import replan
 from hocket.shop.exact.jobshop import solve
-from hocket.shop.metrics import jobshop_metrics, single_metrics
+from hocket.shop.metrics.jobshop import metrics as jobshop_metrics
+from hocket.shop.metrics.single import metrics as single_metrics
 from hocket.shop.model import Job, JobShop, Machine, Operation, SingleJob, SingleMachine
 from hocket.shop.policies import rolling
 from hocket.shop.policies.rolling import Rolling
 from hocket.shop.policies.rules import FIFO, SPT
 from hocket.shop.simulate.jobshop import simulate
 from hocket.shop.simulate.single import simulate as simulate_single
+from hocket.solvers.cpsat import Outcome
 from tests.shop.exact.draw import draw, draw_larger
 
 QUICK = Rolling(effort=0.05)
@@ -98,6 +101,15 @@ def test_disturbed(blocking):
     shop = msgspec.structs.replace(disturbed(), blocking=blocking)
     for policy in (QUICK, Rolling(effort=0.05, deviation=0), Rolling(effort=0.05, period=10)):
         assert check(shop, simulate(shop, policy, seed=3)) == []
+
+
+def test_an_interrupted_plan_ends_the_run(monkeypatch):
+    """Ctrl-C while CP-SAT searches must neither get lost nor leave a plan that chance cut short."""
+    monkeypatch.setattr(
+        replan, "minimize", lambda *_, **__: Outcome(status="unknown", interrupted=True)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        simulate(busy(), QUICK)
 
 
 def test_it_beats_dispatching_for_due_dates():

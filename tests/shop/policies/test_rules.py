@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hocket.core.errors import InputError
+from hocket.core.errors import IllegalDecision, InputError
 from hocket.core.load import load, load_policy
 from hocket.core.run import run
 from hocket.shop.check.jobshop import check
@@ -14,6 +14,7 @@ from hocket.shop.generate import Disrupted, Taillard, bounds
 from hocket.shop.model import JobShop
 from hocket.shop.model.arrays import NEVER, arrays
 from hocket.shop.policies import rules
+from hocket.shop.policies.plans import GifflerThompson
 from hocket.shop.policies.rules import (
     ATC,
     EDD,
@@ -219,6 +220,40 @@ def test_random_differs_between_seeds_and_not_between_runs():
 def test_atc_refuses_what_makes_no_sense(fields):
     with pytest.raises((InputError, ValueError)):
         load_policy("shop/atc", **fields)
+
+
+class Faulty(rules.Rule, frozen=True):
+    """What someone may write by mistake."""
+
+    name = "shop/faulty"
+    how: str = ""
+
+    def priority(self, view, op):
+        """See Rule.priority."""
+        durations = view.duration[op] / 1
+        wrong = {
+            "one number": 3,
+            "nothing": None,
+            "too few": durations[1:],
+            "a list": [1] * len(op),
+        }
+        return wrong[self.how] if self.how in wrong else np.where(durations > 2, math.nan, 1.0)
+
+
+@pytest.mark.parametrize("how", ["one number", "nothing", "too few", "a list"])
+def test_values_that_are_not_one_for_each_are_refused(how):
+    why = "shop/faulty decided on .* priority must return an array with a number for each of"
+    with pytest.raises(IllegalDecision, match=why):
+        simulate(parse(FT06), Faulty(how=how))
+
+
+def test_values_that_are_no_numbers_are_refused():
+    """Rather than win every comparison, as NaN does with argmin."""
+    for policy in (Faulty(how="nan"), GifflerThompson()):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MWKR, "priority", lambda _, view, op: Faulty().priority(view, op))
+            with pytest.raises(IllegalDecision, match="its priority is not a number"):
+                simulate(parse(FT06), policy)
 
 
 def test_every_rule_gives_a_feasible_schedule_of_ft06_above_its_optimum():

@@ -4,7 +4,7 @@ import pytest
 from hocket.core.streams import Streams
 from hocket.shop.check.single import check
 from hocket.shop.generate.potts import potts_van_wassenhove
-from hocket.shop.metrics import single_metrics
+from hocket.shop.metrics.single import metrics as single_metrics
 from hocket.shop.model.single import SingleJob, SingleMachine
 from hocket.shop.policies import rules as dispatching
 from hocket.shop.policies.sequencing import (

@@ -23,7 +23,7 @@ from .shops import FT06, FT10, LA01, LA02, check, optimum, parse, random_shop, s
 )
 def test_published_optima_are_found_and_proven(text, best, workers):
     shop = parse(text)
-    result = solve_makespan(shop, time_limit=60, workers=workers)
+    result = solve_makespan(shop, time_limit=300, workers=workers)
     assert (result.makespan, result.bound, result.status) == (best, best, "optimal")
     assert check(shop, result.start) == best
     assert result.gap == 0
@@ -87,7 +87,7 @@ def test_progress_is_reported_in_this_thread_and_only_improves():
         seen.append((seconds, value, bound))
         threads.add(threading.get_ident())
 
-    result = solve_makespan(parse(FT10), time_limit=60, progress=progress)
+    result = solve_makespan(parse(FT10), time_limit=300, progress=progress)
     assert threads == {threading.get_ident()}
     assert seen[0][1] == best_rule(parse(FT10))[1]
     assert seen[-1][1:] == (result.makespan, result.bound) == (930, 930)
@@ -95,13 +95,14 @@ def test_progress_is_reported_in_this_thread_and_only_improves():
 
 
 def test_stop_ends_the_search_with_the_incumbent():
-    shop, calls = random_shop(1, 30, 20), []
-
-    def stop():
-        calls.append(1)
-        return len(calls) > 5
-
-    result = solve_makespan(shop, time_limit=600, stop=stop)
+    shop = random_shop(1, 30, 20)
+    rule, seen = best_rule(shop)[1], []
+    result = solve_makespan(
+        shop,
+        time_limit=600,
+        progress=lambda seconds, value, bound: seen.append(value),
+        stop=lambda: seen[-1] < rule,
+    )
     assert check_fast(shop, result)
     assert result.makespan < best_rule(shop)[1]
 
@@ -166,6 +167,14 @@ def test_cp_sat_alone_proves_the_optimum():
     prove(shop, incumbent, workers=1, seed=0, seconds=60)
     assert incumbent.proven
     assert incumbent.makespan == check(shop, semi_active(shop, incumbent.order)) == 55
+
+
+def test_nothing_is_left_to_prove_once_the_bound_is_met():
+    shop = parse(FT06)
+    incumbent = first_incumbent(shop)
+    incumbent.raise_bound(incumbent.makespan, "another worker")
+    prove(shop, incumbent, workers=1, seed=0, seconds=60)
+    assert [entry.source for entry in incumbent.log] == ["rule", "another worker"]
 
 
 def test_the_cp_model_agrees_with_brute_force():

@@ -9,7 +9,6 @@ from hocket.shop.generate.potts import potts_grid, potts_van_wassenhove
 from hocket.shop.tardiness.bounds import lower_bound, max_tardiness_bound, sorted_bound
 from hocket.shop.tardiness.decomposition import decompose
 from hocket.shop.tardiness.positional import least_work_before, positional_mip
-from hocket.shop.tardiness.sequencing_cp import sequencing_cp
 from hocket.shop.tardiness.subset_dp import LIMIT, subset_dp
 from tests.shop.tardiness.cases import SIX_D, SIX_P, brute_force, instances, tardiness, tiny
 
@@ -173,21 +172,6 @@ def test_positional_mip_with_scip_and_out_of_time():
 
 def test_least_work_before():
     assert least_work_before([3, 1, 2]).tolist() == [[0, 1, 3], [0, 2, 5], [0, 1, 4]]
-
-
-def test_sequencing_cp():
-    rng = np.random.default_rng(11)
-    for _ in range(12):
-        p, d = tiny(rng, most=6)
-        w = rng.integers(0, 5, len(p))
-        proof = sequencing_cp(p, d, w)
-        assert proof.proven
-        assert proof.value == brute_force(p, d, w) == tardiness(proof.sequence, p, d, w)
-    p, d = potts_van_wassenhove(25, *HARD, rng)
-    stopped = sequencing_cp(p, d, time_limit=0.3)
-    assert stopped.bound <= decompose(p, d).value <= stopped.value
-    with pytest.raises(UserError, match="whole weights"):
-        sequencing_cp([1], [0], [0.5])
 
 
 def test_refusals():

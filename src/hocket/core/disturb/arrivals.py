@@ -17,16 +17,9 @@ from typing import TypeAlias
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from hocket.core.disturb.checks import not_negative, positive
+from hocket.core.disturb.checks import LATEST, Floats, TickArray, not_negative, positive
 from hocket.core.scenario import Ticks
-
-TickArray: TypeAlias = npt.NDArray[np.int64]
-Floats: TypeAlias = npt.NDArray[np.float64]
-
-_LATEST = 2.0**62
-"""Later ticks would not fit the 64-bit integers of an array."""
 
 _MOST = 10**9
 _BLOCK = 1024
@@ -95,7 +88,7 @@ class Deterministic(_Process, frozen=True, kw_only=True, tag="deterministic"):
         if until is not None:
             within = max(0, (until - self.offset) // self.interval + 1)
             most = within if count is None else min(count, within)
-        if self.offset + most * self.interval > _LATEST:
+        if self.offset + most * self.interval > LATEST:
             raise ValueError(f"arrivals reach beyond 2^62 ticks: {self}")
         return self.offset + self.interval * np.arange(most, dtype=np.int64)
 
@@ -110,7 +103,7 @@ class TraceArrivals(_Process, frozen=True, kw_only=True, tag="trace"):
             if after < before:
                 below = f"before at[{i - 1}] = {before}" if i else "below 0"
                 raise ValueError(f"at[{i}] = {after} is {below}: sort the trace, start it at >= 0")
-        if self.at and self.at[-1] > _LATEST:
+        if self.at and self.at[-1] > LATEST:
             raise ValueError(f"at[{len(self.at) - 1}] = {self.at[-1]} is beyond 2^62 ticks")
 
     def times(
@@ -156,6 +149,6 @@ def _renewal(
     sums = np.rint(np.concatenate(blocks))[:count]
     if until is not None:
         sums = sums[: np.searchsorted(sums, until, side="right")]
-    if len(sums) and sums[-1] > _LATEST:
+    if len(sums) and sums[-1] > LATEST:
         raise ValueError(f"arrivals reach beyond 2^62 ticks: the rate {rate!r} is too low")
     return sums.astype(np.int64)

@@ -128,7 +128,7 @@ class Calendar(
 
     @cached_property
     def _holidays(self) -> tuple[Interval, ...]:
-        return _merged(self.closed)
+        return tuple(union(self.closed))
 
     @cached_property
     def _holiday_starts(self) -> tuple[int, ...]:
@@ -141,15 +141,15 @@ class Calendar(
         return tuple(accumulate(lost, initial=0))
 
 
-def _merged(intervals: Sequence[Interval]) -> tuple[Interval, ...]:
-    """The union of the intervals, sorted and apart."""
+def union(intervals: Sequence[Interval]) -> list[Interval]:
+    """The union of intervals in any order, sorted and apart."""
     merged: list[Interval] = []
     for start, end in sorted(intervals):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))
-    return tuple(merged)
+    return merged
 
 
 def _first(holds: Callable[[int], bool], start: int) -> int:

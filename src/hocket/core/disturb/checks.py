@@ -1,11 +1,21 @@
-"""Checks of parameters, shared by the processes of this package.
+"""What the processes of this package share: types, the largest tick, checks of parameters.
 
-They raise `ValueError`, which msgspec turns into a validation error with the path in the file.
+The checks raise `ValueError`, which msgspec turns into a validation error with the path in a file.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+TickArray: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+LATEST = 2.0**62
+"""Later ticks would not fit the 64-bit integers of an array."""
 
 
 def positive(name: str, value: float) -> None:

@@ -17,12 +17,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from hocket.core.disturb.checks import not_negative
-
-TickArray: TypeAlias = npt.NDArray[np.int64]
-Floats: TypeAlias = npt.NDArray[np.float64]
-
-_LATEST = 2.0**62
+from hocket.core.disturb.checks import LATEST, Floats, TickArray, not_negative
 
 
 class _Noise(
@@ -143,6 +138,6 @@ def _scale(nominal: int | npt.ArrayLike, noise: Noise, rng: np.random.Generator)
         raise ValueError(f"durations must be at least 0, not {durations.min()}")
     drawn = noise.draw(rng, durations.size).reshape(durations.shape)
     actual = np.rint(durations * drawn)
-    if np.any(actual > _LATEST):
+    if np.any(actual > LATEST):
         raise ValueError(f"a duration reaches beyond 2^62 ticks: {noise}")
     return np.asarray(actual).astype(np.int64)

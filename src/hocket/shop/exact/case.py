@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from hocket.shop.exact.horizon import horizon as latest_end
 from hocket.shop.exact.openings import Windows, windows
-from hocket.shop.exact.plan import Placed, Setups, setup_tables
-from hocket.shop.model.arrays import ShopArrays, arrays
+from hocket.shop.exact.plan import Placed
+from hocket.shop.model.arrays import Setups, ShopArrays, arrays, setup_times
 from hocket.shop.model.jobshop import JobShop
 
 
@@ -63,7 +63,7 @@ def case_at(
     """Some jobs of a scenario, seen from `now`."""
     jobs = range(len(data.jobs)) if jobs is None else jobs
     past = past or {}
-    tables = setup_tables(shop)
+    tables = setup_times(shop)
     end = latest_end(shop, data, tables, jobs, past, now)
     if limit is not None:
         end = min(end, limit)

@@ -19,11 +19,11 @@ from math import lcm
 
 import msgspec
 
-from hocket.core.disturb.calendars import Calendar
+from hocket.core.disturb.calendars import Calendar, union
 from hocket.core.errors import NotApplicable
 from hocket.shop.exact.openings import Windows, windows
-from hocket.shop.exact.plan import Placed, Setups
-from hocket.shop.model.arrays import ShopArrays
+from hocket.shop.exact.plan import Placed
+from hocket.shop.model.arrays import Setups, ShopArrays
 from hocket.shop.model.jobshop import Job, JobShop
 
 _MOST_PERIODS = 10_000
@@ -139,7 +139,7 @@ def _starts(
         for m, d in data.choices[o]:
             fits = [(a, b - max(d - 1, 0)) for a, b in opened[m] if b - a >= max(d, 1)]
             fitting += _both(fits, [(a - d, b - d) for a, b in following])
-        following = _union(fitting)
+        following = union(fitting)
     return following
 
 
@@ -154,17 +154,6 @@ def _both(one: Windows, other: Windows) -> Windows:
             i += 1
         else:
             j += 1
-    return found
-
-
-def _union(parts: Windows) -> Windows:
-    """The union of spans in any order, sorted and apart."""
-    found: Windows = []
-    for start, end in sorted(parts):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((start, end))
     return found
 
 

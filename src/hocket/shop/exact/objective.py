@@ -1,4 +1,4 @@
-"""The objectives of `model.objectives`, as expressions over job completions and as figures."""
+"""The objectives of `model.objectives`, as expressions over job completions."""
 
 from __future__ import annotations
 
@@ -74,32 +74,3 @@ def _max_lateness(v: Variables, ends: dict[int, Linear]) -> Linear:
     for j, end in ends.items():
         v.model.add(lateness >= end - dues[j])
     return lateness
-
-
-def evaluate(objective: str, jobs: tuple[Job, ...], ends: list[int]) -> int:
-    """The objective for jobs done at `ends` (ticks, one per job).
-
-    Raises ValueError for an objective about due dates when no job has one.
-    """
-    flow = [(end - job.release, job.weight) for job, end in zip(jobs, ends, strict=True)]
-    lateness = [
-        (end - job.due, job.weight)
-        for job, end in zip(jobs, ends, strict=True)
-        if job.due is not None
-    ]
-    match objective:
-        case "makespan":
-            return max(ends)
-        case "total_flow_time":
-            return sum(f for f, _ in flow)
-        case "weighted_flow_time":
-            return sum(w * f for f, w in flow)
-        case "total_tardiness":
-            return sum(max(0, late) for late, _ in lateness)
-        case "weighted_tardiness":
-            return sum(w * max(0, late) for late, w in lateness)
-        case "max_lateness":
-            return max(late for late, _ in lateness)
-        case "late_jobs":
-            return sum(late > 0 for late, _ in lateness)
-    raise ValueError(f"unknown objective {objective!r}")

@@ -8,11 +8,8 @@ from typing import NamedTuple
 
 from hocket.core.timeline import Timeline
 from hocket.shop.exact.openings import pieces, windows
-from hocket.shop.model.arrays import ShopArrays
+from hocket.shop.model.arrays import ShopArrays, setup_times
 from hocket.shop.model.jobshop import JobShop
-
-Setups = list[dict[tuple[str, str], int]]
-"""Per machine, ``(family before, family after) -> ticks``; what is not listed takes no time."""
 
 
 class Placed(NamedTuple):
@@ -32,16 +29,6 @@ Plan = dict[int, Placed]
 """The place of every planned operation, by its number in `ShopArrays`."""
 
 
-def setup_tables(shop: JobShop) -> Setups:
-    """The setups of each machine; an entry for that machine wins over one for all machines."""
-    tables: Setups = []
-    for machine in shop.machines:
-        named = {(s.before, s.after): s.duration for s in shop.setups if s.machine == machine.name}
-        common = {(s.before, s.after): s.duration for s in shop.setups if not s.machine}
-        tables.append(common | named)
-    return tables
-
-
 def sequences(data: ShopArrays, plan: Plan) -> list[list[int]]:
     """The operations of every machine, in the order in which they are done."""
     found: list[list[int]] = [[] for _ in data.machines]
@@ -55,7 +42,7 @@ def to_timeline(shop: JobShop, data: ShopArrays, plan: Plan) -> Timeline:
     timeline = Timeline(shop.time_unit, tuple(data.machines))
     for job in sorted(shop.jobs, key=lambda j: j.release):
         timeline.point("arrive", "", job.name, "", job.release)
-    tables = setup_tables(shop)
+    tables = setup_times(shop)
     end = max((p.finish for p in plan.values()), default=0)
     for m, (machine, line) in enumerate(zip(shop.machines, sequences(data, plan), strict=True)):
         opened = None

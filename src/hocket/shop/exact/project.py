@@ -20,6 +20,7 @@ from hocket.solvers.mode_choice import thrifty_modes
 from hocket.solvers.network import Network, Schedule, lower_bound, objective_value
 from hocket.solvers.project import (
     Contradiction,
+    ProjectResult,
     plain_contradiction,
     solve_network,
     why_infeasible,
@@ -73,16 +74,35 @@ def solve(
             return _solution(scenario, objective, warm, least, "lower bound", log)
     offset = time.perf_counter() - started
     log.offset = offset
-    result = solve_network(
-        network,
-        objective,
-        warm=warm,
-        time_limit=max(0.0, time_limit - offset),
-        workers=workers,
-        seed=seed,
-        progress=log,
-        stop=stop,
-    )
+    try:
+        result = solve_network(
+            network,
+            objective,
+            warm=warm,
+            time_limit=max(0.0, time_limit - offset),
+            workers=workers,
+            seed=seed,
+            progress=log,
+            stop=stop,
+        )
+    except KeyboardInterrupt:  # while the model was built: the rules' schedule is the answer
+        if warm is None:
+            raise
+        found = _solution(scenario, objective, warm, least, "priority rules", log)
+        return msgspec.structs.replace(found, reason="interrupted", interrupted=True)
+    return _concluded(scenario, objective, least, result, log, time_limit, stop)
+
+
+def _concluded(
+    scenario: Project,
+    objective: str,
+    least: int,
+    result: ProjectResult,
+    log: _Log,
+    time_limit: float,
+    stop: Callable[[], bool] | None,
+) -> Solution:
+    """What CP-SAT's result says of the scenario; where there is no schedule, why."""
     if result.schedule is not None:
         known = result.outcome.bound
         # Every objective is a whole number, so a fractional bound may be rounded up.
@@ -92,10 +112,10 @@ def solve(
             found, reason=result.outcome.reason, interrupted=result.outcome.interrupted
         )
     if result.outcome.status != "infeasible":
-        return _nothing(scenario, objective, "unknown", result.outcome.reason, started, log)
-    left = min(_EXPLAIN, max(1.0, time_limit - (time.perf_counter() - started)))
-    reason = _words(scenario, why_infeasible(network, time_limit=left, stop=stop))
-    return _nothing(scenario, objective, "infeasible", reason, started, log)
+        return _nothing(scenario, objective, "unknown", result.outcome.reason, log.started, log)
+    left = min(_EXPLAIN, max(1.0, time_limit - (time.perf_counter() - log.started)))
+    reason = _words(scenario, why_infeasible(scenario.network(), time_limit=left, stop=stop))
+    return _nothing(scenario, objective, "infeasible", reason, log.started, log)
 
 
 def warm_start(

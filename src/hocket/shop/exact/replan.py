@@ -9,8 +9,8 @@ from hocket.core.disturb.calendars import Calendar
 from hocket.shop.exact import warm
 from hocket.shop.exact.case import case_at
 from hocket.shop.exact.model import build, read
-from hocket.shop.exact.plan import Placed, Plan, Setups, setup_tables
-from hocket.shop.model.arrays import Ints, ShopArrays
+from hocket.shop.exact.plan import Placed, Plan
+from hocket.shop.model.arrays import Ints, Setups, ShopArrays, setup_times
 from hocket.shop.model.jobshop import JobShop
 from hocket.solvers.cpsat import minimize
 
@@ -42,7 +42,7 @@ def replan(
     far, from which the search starts. Ctrl-C raises KeyboardInterrupt: a plan that depends on when
     someone lost patience must not become part of a run.
     """
-    tables = setup_tables(shop)
+    tables = setup_times(shop)
     past, families = _settled(shop, data, tables, situation, jobs)
     case = case_at(
         shop,

@@ -64,6 +64,7 @@ def solve(
     if answer is None:
         return jobshop.solve(
             problem.as_job_shop(),
+            method=method,
             time_limit=time_limit,
             seed=seed,
             workers=workers,
@@ -159,7 +160,8 @@ def _prove(p: list[int], d: list[int], method: str, limits: Limits) -> tuple[Pro
     try:
         if method == "mip":
             return positional_mip(p, d, time_limit=seconds), False
-        return decompose(p, d, time_limit=seconds), False
+        proof = decompose(p, d, time_limit=seconds, stop=limits.stop)
+        return proof, not proof.proven and limits.stop is not None and limits.stop()
     except KeyboardInterrupt:
         return decompose(p, d, time_limit=1e-3), True  # rules, descent, and a simple bound
 

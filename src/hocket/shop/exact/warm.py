@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from itertools import pairwise
+from math import inf
 from typing import TYPE_CHECKING
 
 from hocket.core.errors import RunError
@@ -22,10 +24,17 @@ if TYPE_CHECKING:
 RULES: tuple[Rule, ...] = (FIFO(), SPT(), MWKR(), MOPNR(), WSPT(), EDD(), ATC())
 
 
-def best_rule(shop: JobShop) -> tuple[Timeline, str] | None:
-    """The best schedule that a dispatching rule makes, and its name; None if all get stuck."""
+def best_rule(shop: JobShop, patience: float = inf) -> tuple[Timeline, str] | None:
+    """The best schedule that a dispatching rule makes, and its name; None if all get stuck.
+
+    A large shop without buffers takes a rule seconds: once there is a schedule, no further rule is
+    tried after `patience` seconds.
+    """
+    begun = time.perf_counter()
     best: tuple[float, Timeline, str] | None = None
     for rule in RULES:
+        if best is not None and time.perf_counter() - begun > patience:
+            break
         try:
             timeline = simulate(shop, rule)
         except RunError:  # a deadlock: the rule does not solve this shop

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import NamedTuple
 
+from hocket.core.files import stem
 from hocket.shop.formats.rows import Findings
 from hocket.shop.model import (
     Alternative,
@@ -56,7 +56,7 @@ def job_shop_of(name: str, records: list[Record], findings: Findings) -> JobShop
         )
     machines = dict.fromkeys(record.machine for record in records)
     return JobShop(
-        name=PurePath(name).stem,
+        name=stem(name),
         jobs=tuple(jobs),
         machines=tuple(Machine(name=machine) for machine in machines),
     )
@@ -81,7 +81,7 @@ def single_machine_of(name: str, records: list[Record], findings: Findings) -> S
                 weight=terms.weight,
             )
         )
-    return SingleMachine(name=PurePath(name).stem, jobs=tuple(jobs))
+    return SingleMachine(name=stem(name), jobs=tuple(jobs))
 
 
 def _by_job(records: list[Record]) -> dict[str, list[Record]]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hocket.core.domain import Format
+from hocket.core.scenario import LONGEST
 from hocket.shop.formats.plain import ALTERNATIVES, require_plain
 from hocket.shop.formats.rows import (
-    LONGEST,
     Findings,
     Row,
     check_count,

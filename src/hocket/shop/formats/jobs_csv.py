@@ -26,10 +26,10 @@ import msgspec
 
 from hocket.core.domain import Format
 from hocket.core.errors import did_you_mean
-from hocket.core.scenario import Scenario, TimeUnit, to_ticks
+from hocket.core.scenario import LONGEST, Scenario, TimeUnit, to_ticks
 from hocket.shop.formats.csv_shops import Record, job_shop_of, single_machine_of
 from hocket.shop.formats.csv_write import write
-from hocket.shop.formats.rows import LONGEST, Findings, refuse_binary
+from hocket.shop.formats.rows import Findings, refuse_binary
 
 COLUMNS = ("job", "operation", "machine", "duration", "release", "due", "weight", "family")
 TIMES = ("duration", "release", "due")
@@ -170,10 +170,11 @@ def _time(line: int, column: Column, text: str, unit: str, findings: Findings) -
         findings.add(f"{text[:20]!r} {said}; write a number of {column.unit}", line, column.name)
         return None
     if column.unit == unit:
-        if "." in text:
+        whole, _, fraction = text.partition(".")
+        if fraction.strip("0"):  # spreadsheets like to write 3.0
             findings.add(f"{text!r} is no whole number of {unit}", line, column.name)
             return None
-        ticks = int(text)
+        ticks = int(whole)
     else:
         try:
             ticks = to_ticks(f"{text} {column.unit}", unit)

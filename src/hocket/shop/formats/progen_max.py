@@ -12,6 +12,7 @@ import re
 from pathlib import PurePath
 
 from hocket.core.domain import Format
+from hocket.core.files import stem
 from hocket.shop.formats.psplib import sound
 from hocket.shop.formats.rows import Findings, Row, refuse_binary, row_of
 from hocket.shop.model.project import Activity, Lag, Mode, Project, Resource
@@ -65,7 +66,7 @@ def read(text: str, name: str) -> Project:
         activities.append(_request(row, i, [r.name for r in resources], findings))
     findings.stop_if_any()
     project = Project(
-        name=PurePath(name).stem,
+        name=stem(name),
         activities=tuple(activities),
         resources=tuple(resources),
         lags=tuple(lags),

@@ -15,6 +15,7 @@ import msgspec
 
 from hocket.core.domain import Format
 from hocket.core.errors import InputError, NotApplicable, Problem
+from hocket.core.files import stem
 from hocket.shop.formats.rows import Findings, Row, refuse_binary, row_of
 from hocket.shop.model.project import Activity, Lag, Mode, Project, Resource, find_cycle
 from hocket.solvers.network import windows
@@ -64,7 +65,7 @@ def read(text: str, name: str) -> Project:
     _check_cycle(successors, findings)
     findings.stop_if_any()
     project = Project(
-        name=PurePath(name).stem,
+        name=stem(name),
         activities=tuple(activities),
         resources=tuple(resources),
         lags=lags,

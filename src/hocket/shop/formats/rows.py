@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import PurePath
 from typing import NamedTuple
 
 from hocket.core.errors import InputError, Problem
-
-LONGEST = 2**40
-"""The longest time a scenario can hold, in ticks."""
+from hocket.core.files import stem
+from hocket.core.scenario import LONGEST
 
 MOST = 1_000_000
 """More jobs or machines than this are taken for a slip of the pen."""
@@ -126,7 +124,7 @@ def check_times(row: Row, times: Iterable[int], path: str, findings: Findings) -
 def instance_name(text: str, source: str) -> str:
     """The name a comment gives (``instance ft06``), or that of the file without its suffix."""
     found = _INSTANCE.search(text[:4096])
-    return found[1] if found else PurePath(source).stem
+    return found[1] if found else stem(source)
 
 
 def titled(name: str) -> list[str]:

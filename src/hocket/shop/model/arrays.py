@@ -11,8 +11,12 @@ from hocket.shop.model.jobshop import JobShop
 
 Ints = npt.NDArray[np.int64]
 
-NEVER = 2**40
-"""Ticks that stand for "not possible" and "not due"; far beyond any horizon, and safe to add."""
+Setups = list[dict[tuple[str, str], int]]
+"""Per machine, ``(family before, family after) -> ticks``; what is not listed takes no time."""
+
+NEVER = 2**50
+"""Ticks that stand for "not possible" and "not due": a thousand times the longest time that a
+scenario may hold, and safe to add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,16 @@ def arrays(shop: JobShop) -> ShopArrays:
         due=_fixed(np.repeat(np.array(due), lengths)),
         weight=_fixed(np.repeat(np.array([j.weight for j in shop.jobs]), lengths)),
     )
+
+
+def setup_times(shop: JobShop) -> Setups:
+    """The setups of each machine; an entry for that machine wins over one for all machines."""
+    general = {(s.before, s.after): s.duration for s in shop.setups if not s.machine}
+    own: dict[str, dict[tuple[str, str], int]] = {machine.name: {} for machine in shop.machines}
+    for setup in shop.setups:
+        if setup.machine:
+            own[setup.machine][setup.before, setup.after] = setup.duration
+    return [general | own[machine.name] for machine in shop.machines]
 
 
 def _fixed(values: Ints) -> Ints:

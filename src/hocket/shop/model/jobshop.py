@@ -19,11 +19,11 @@ from hocket.shop.model.objectives import DUE_DATE_OBJECTIVES, Objective
 Weight = Annotated[int, msgspec.Meta(ge=0, le=2**20)]
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A piece of a scenario."""
 
 
-class Machine(_Part, frozen=True, kw_only=True):
+class Machine(Part, frozen=True, kw_only=True):
     """A machine does one operation at a time.
 
     While its `calendar` is closed, or it is down, a running operation pauses and resumes after.
@@ -36,14 +36,14 @@ class Machine(_Part, frozen=True, kw_only=True):
     family: str = ""
 
 
-class Alternative(_Part, frozen=True, kw_only=True):
+class Alternative(Part, frozen=True, kw_only=True):
     """A machine that can do an operation, and how long it takes there (ticks)."""
 
     machine: str
     duration: Ticks
 
 
-class Operation(_Part, frozen=True, kw_only=True):
+class Operation(Part, frozen=True, kw_only=True):
     """One step of a job: on a `machine` for a `duration`, or on one of several `alternatives`.
 
     Without a `name` it is called after its job and its place in it, from 0: ``j3.0``.
@@ -62,7 +62,7 @@ class Operation(_Part, frozen=True, kw_only=True):
         return (Alternative(machine=self.machine, duration=self.duration),)
 
 
-class Job(_Part, frozen=True, kw_only=True):
+class Job(Part, frozen=True, kw_only=True):
     """Operations in the order in which they must be done, with release, due date and weight."""
 
     name: str
@@ -72,7 +72,7 @@ class Job(_Part, frozen=True, kw_only=True):
     weight: Weight = 1
 
 
-class Setup(_Part, frozen=True, kw_only=True):
+class Setup(Part, frozen=True, kw_only=True):
     """Time to prepare a machine between an operation of family `before` and one of `after`.
 
     An empty `machine` means every machine. What is not listed takes no time.
@@ -106,7 +106,10 @@ class JobShop(Scenario, frozen=True, kw_only=True, tag_field="problem", tag="sho
 
     @property
     def classic(self) -> bool:
-        """Whether this is the textbook job shop: one machine per operation and no option used."""
+        """Whether this is the textbook job shop: one machine per operation and no option used.
+
+        Release dates are allowed.
+        """
         return (
             self.blocking == "no"
             and not self.no_wait
@@ -114,7 +117,6 @@ class JobShop(Scenario, frozen=True, kw_only=True, tag_field="problem", tag="sho
             and self.arrivals is None
             and all(m.calendar is None for m in self.machines)
             and all(len(o.choices()) == 1 for j in self.jobs for o in j.operations)
-            and all(j.release == 0 for j in self.jobs)
         )
 
     @property

@@ -11,8 +11,8 @@ import msgspec
 from hocket.core.errors import Problem
 from hocket.core.scenario import Scenario, SignedTicks, Ticks
 from hocket.shop.model.jobshop import (
+    Part,
     Weight,
-    _Part,
     job_problems,
     objective_problems,
     repeated,
@@ -24,7 +24,7 @@ from hocket.solvers.network import Link, Network, Task, TaskMode, arcs, windows
 Amount = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 
 
-class Resource(_Part, frozen=True, kw_only=True):
+class Resource(Part, frozen=True, kw_only=True):
     """A capacity: per instant if `renewable` (people), for the whole project if not (money)."""
 
     name: str
@@ -32,7 +32,7 @@ class Resource(_Part, frozen=True, kw_only=True):
     renewable: bool = True
 
 
-class Mode(_Part, frozen=True, kw_only=True):
+class Mode(Part, frozen=True, kw_only=True):
     """One way to do an activity: how long (ticks), and what it needs of each resource."""
 
     duration: Ticks
@@ -40,7 +40,7 @@ class Mode(_Part, frozen=True, kw_only=True):
     name: str = ""
 
 
-class Activity(_Part, frozen=True, kw_only=True):
+class Activity(Part, frozen=True, kw_only=True):
     """A piece of the project, done in one of its modes without interruption."""
 
     name: str
@@ -59,7 +59,7 @@ class Activity(_Part, frozen=True, kw_only=True):
         return self.name if len(self.modes) == 1 else f"mode {mode + 1}"
 
 
-class Lag(_Part, frozen=True, kw_only=True):
+class Lag(Part, frozen=True, kw_only=True):
     """A precedence with a time lag between two activities.
 
     The point `of` of `after` (start or finish) is at least `least` and, if given, at most `most`
@@ -67,17 +67,17 @@ class Lag(_Part, frozen=True, kw_only=True):
     make it plain finish-to-start.
     """
 
-    @property
-    def plain(self) -> bool:
-        """Whether it is a precedence without a lag: `after` starts when `before` has finished."""
-        return (self.since, self.of, self.least, self.most) == ("finish", "start", 0, None)
-
     before: str
     after: str
     least: SignedTicks = 0
     most: SignedTicks | None = None
     since: Literal["start", "finish"] = "finish"
     of: Literal["start", "finish"] = "start"
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a precedence without a lag: `after` starts when `before` has finished."""
+        return (self.since, self.of, self.least, self.most) == ("finish", "start", 0, None)
 
 
 class Project(Scenario, frozen=True, kw_only=True, tag_field="problem", tag="shop/project"):

@@ -11,8 +11,8 @@ from hocket.shop.model.jobshop import (
     JobShop,
     Machine,
     Operation,
+    Part,
     Weight,
-    _Part,
     job_problems,
     objective_problems,
     repeated,
@@ -20,7 +20,7 @@ from hocket.shop.model.jobshop import (
 from hocket.shop.model.objectives import Objective
 
 
-class SingleJob(_Part, frozen=True, kw_only=True):
+class SingleJob(Part, frozen=True, kw_only=True):
     """A job of one operation: processing time, release and due date (ticks), weight."""
 
     name: str

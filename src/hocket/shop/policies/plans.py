@@ -7,6 +7,8 @@ stays (right-shift repair).
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -15,10 +17,9 @@ from hocket.core.errors import InputError, NotApplicable, UnknownName
 from hocket.core.policy import Policy
 from hocket.core.streams import Streams
 from hocket.shop.dispatch import Dispatcher, ShopView, Start
-from hocket.shop.model.arrays import NEVER, Ints, ShopArrays, arrays
+from hocket.shop.model.arrays import NEVER, Ints, Setups, ShopArrays, arrays, setup_times
 from hocket.shop.model.jobshop import JobShop
 from hocket.shop.policies import rules
-from hocket.shop.simulate.luck import setup_times
 
 RULES: dict[str, type[rules.Rule]] = {
     kind.name: kind for kind in rules.POLICIES if issubclass(kind, rules.Rule)
@@ -56,8 +57,8 @@ class GifflerThompson(Policy, frozen=True):
 class FollowPlan(Policy, frozen=True):
     """Follow given machine sequences, shifting right when reality is late.
 
-    `sequences` holds the names of the operations of each machine in order; `FollowPlan.of` takes
-    them from a solution's timeline.
+    `sequences` holds the names of the operations of each machine in order (``JOB/NAME`` where
+    several jobs use the name); `FollowPlan.of` takes them from a solution's timeline.
     """
 
     name: ClassVar[str] = "shop/plan"
@@ -68,26 +69,35 @@ class FollowPlan(Policy, frozen=True):
     def of(cls, timeline: Any) -> FollowPlan:
         """The plan that a timeline shows."""
         spans = sorted(timeline.spans("run"), key=lambda s: (s.start, s.end))
+        labels = _labels([(span.group, span.name) for span in spans])
         sequences: dict[str, dict[str, None]] = {}
         for span in spans:
-            sequences.setdefault(span.lane, {})[span.name] = None
+            sequences.setdefault(span.lane, {})[labels[span.group, span.name]] = None
         return cls(sequences={lane: tuple(names) for lane, names in sequences.items()})
 
     def begin(self, scenario: Any, streams: Streams) -> Dispatcher:
         """See Policy.begin. Raises InputError when the plan does not match the scenario."""
         shop = scenario if isinstance(scenario, JobShop) else scenario.as_job_shop()
         data = arrays(shop)
-        numbers = {name: o for o, name in enumerate(data.operations)}
+        pairs = [(data.jobs[data.job[o]], name) for o, name in enumerate(data.operations)]
+        numbers = {label: o for o, label in enumerate(_labels(pairs).values())}
         strange = [m for m in self.sequences if m not in data.machines]
         problems = [f"the shop has no machine {m!r}" for m in strange]
-        planned = [name for names in self.sequences.values() for name in names]
+        planned = Counter(name for names in self.sequences.values() for name in names)
         problems += [f"the shop has no operation {n!r}" for n in planned if n not in numbers]
         problems += [f"operation {n!r} is not planned" for n in numbers if n not in planned]
-        problems += [f"{n!r} is planned twice" for n in numbers if planned.count(n) > 1]
+        problems += [f"{n!r} is planned twice" for n in numbers if planned[n] > 1]
         if problems:
             raise InputError(self.name, problems)
         order = [[numbers[n] for n in self.sequences.get(m, ())] for m in data.machines]
         return Follower(order)
+
+
+def _labels(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """What a plan calls the operations, given as (job, name); names differ within a job only."""
+    distinct = dict.fromkeys(pairs)
+    count = Counter(name for _, name in distinct)
+    return {(job, name): name if count[name] == 1 else f"{job}/{name}" for job, name in distinct}
 
 
 class Follower:
@@ -128,7 +138,7 @@ class _Planner:
     def __init__(
         self,
         shop: JobShop,
-        setups: list[dict[tuple[str, str], int]],
+        setups: Setups,
         view: ShopView,
         rule: rules.Rule,
         active: bool,
@@ -150,7 +160,8 @@ class _Planner:
         done = np.flatnonzero(view.started >= 0)
         for o in done[np.argsort(view.started[done], kind="stable")].tolist():
             job, machine = int(self.data.job[o]), int(view.assigned[o])
-            nominal = int(view.started[o] + self.data.duration[machine, o])
+            setup = self.setups[machine].get((self.family[machine], self.data.families[o]), 0)
+            nominal = int(view.started[o] + setup + self.data.duration[machine, o])
             end = int(view.finished[o]) if view.finished[o] >= 0 else max(nominal, view.now)
             self.next[job] = max(self.next[job], o + 1)
             self.ready[job] = max(self.ready[job], end)
@@ -208,7 +219,7 @@ class _Planner:
         view.now, view.machine, view.duration = now, machine, self.data.duration[machine]
         operations = self.next[jobs]
         self.waiting_since[operations] = self.ready[jobs]
-        return int(jobs[int(self.rule.priority(view, operations).argmin())])
+        return int(jobs[rules.first(self.rule, view, operations)[0]])
 
 
 POLICIES = (GifflerThompson, FollowPlan)

@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from hocket.core.errors import InputError
 from hocket.core.policy import Policy
 from hocket.core.streams import Streams
 from hocket.shop.dispatch import Dispatcher, ShopView, Start
 from hocket.shop.exact.plan import Plan
 from hocket.shop.exact.replan import Situation, replan
-from hocket.shop.model.jobshop import JobShop
+from hocket.shop.model.jobshop import JobShop, objective_problems
 from hocket.shop.model.objectives import OBJECTIVES
 from hocket.shop.policies.rules import SHOPS
 
@@ -56,8 +57,10 @@ class Rolling(Policy, frozen=True):
             raise ValueError(f"objective must be one of {', '.join(OBJECTIVES)}")
 
     def begin(self, scenario: Any, streams: Streams) -> Dispatcher:
-        """See Policy.begin."""
+        """See Policy.begin. Raises InputError for an objective that needs due dates without any."""
         shop = scenario if isinstance(scenario, JobShop) else scenario.as_job_shop()
+        if problems := list(objective_problems(self.objective, [job.due for job in shop.jobs])):
+            raise InputError(str(self), problems)
         return _Planner(self, shop)
 
 

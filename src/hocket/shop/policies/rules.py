@@ -7,10 +7,12 @@ Ties go to the lowest operation number, which is the lowest job.
 
 from __future__ import annotations
 
+from math import isnan
 from typing import ClassVar
 
 import numpy as np
 
+from hocket.core.errors import IllegalDecision
 from hocket.core.policy import Policy
 from hocket.core.streams import Streams
 from hocket.shop.dispatch import Dispatcher, ShopView, Start
@@ -44,10 +46,25 @@ class _ByPriority:
         candidates = view.candidates
         if len(candidates) == 1:
             return Start(candidates[0], "the only candidate")
-        values = self.rule.priority(view, np.array(candidates))
-        best = int(values.argmin())
-        reason = f"{self.label} {values[best]:g}, least of {len(candidates)}"
+        best, value = first(self.rule, view, np.array(candidates))
+        reason = f"{self.label} {value:g}, least of {len(candidates)}"
         return Start(candidates[best], reason)
+
+
+def first(rule: Rule, view: ShopView, op: Ints) -> tuple[int, float]:
+    """Which of `op` the rule puts first, by its place there, and the value it has.
+
+    Raises IllegalDecision for values that rank nothing: not one for each operation, or NaN.
+    """
+    values = rule.priority(view, op)
+    if getattr(values, "shape", None) != op.shape:
+        why = f"priority must return an array with a number for each of {len(op)} operations"
+        raise IllegalDecision(rule.name, view.now, f"on {values!r:.60}", why)
+    best = int(values.argmin())
+    if isnan(values[best]):  # argmin takes NaN for the least
+        which = view.arrays.operations[op[best]]
+        raise IllegalDecision(rule.name, view.now, f"on {which!r}", "its priority is not a number")
+    return best, values[best]
 
 
 class FIFO(Rule, frozen=True):

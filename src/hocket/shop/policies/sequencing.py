@@ -209,7 +209,7 @@ class Decomposition(Sequencer, frozen=True):
     """
 
     name: ClassVar[str] = "shop/decomposition"
-    source: ClassVar[str] = "Lawler 1977; Shang, T'Kindt, Della Croce, Computers & OR 136 (2021)"
+    source: ClassVar[str] = "Lawler 1977; Shang, T'Kindt, Della Croce, Computers & OR 128 (2021)"
     nodes: int = 1_000_000
 
     def __post_init__(self) -> None:

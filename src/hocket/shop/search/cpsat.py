@@ -100,7 +100,10 @@ def prove(shop: Shop, incumbent: Incumbent, *, workers: int, seed: int, seconds:
     It looks only for schedules shorter than the incumbent, so that "infeasible" is the proof.
     """
     value, _ = incumbent.snapshot()
-    model = Model(shop, incumbent.bound, value - 1)
+    bound = incumbent.bound  # read after the value: it never exceeds that of a moment before
+    if bound >= value:
+        return  # another worker has just met the bound
+    model = Model(shop, bound, value - 1)
     solver = model.solver(seconds, workers, seed)
     solver.best_bound_callback = lambda bound: incumbent.raise_bound(int(bound), "cp-sat")
     with _watched(solver, incumbent):

@@ -172,8 +172,8 @@ class _Crew:
         self, seconds: float, progress: Progress | None, stop: Callable[[], bool] | None
     ) -> bool:
         """Pass on progress until the work is done, the time is over, or `stop` says so: True."""
-        while any(thread.is_alive() for thread in self.threads):
-            self.threads[0].join(0.02)
+        while working := [thread for thread in self.threads if thread.is_alive()]:
+            working[0].join(0.02)
             self.incumbent.publish(progress)
             if stop is not None and stop():
                 return True
@@ -193,7 +193,7 @@ class _Crew:
         def guarded() -> None:
             try:
                 work(*arguments)
-            except BaseException as error:  # handed to the caller's thread by attend
+            except BaseException as error:  # handed to the caller's thread by dismiss
                 self.failure = error
                 self.incumbent.halt()
 

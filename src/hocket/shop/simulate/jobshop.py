@@ -21,10 +21,10 @@ from hocket.core.policy import Policy
 from hocket.core.streams import Streams
 from hocket.core.timeline import Timeline
 from hocket.shop.dispatch import Dispatcher, ShopView, Start, window
-from hocket.shop.model.arrays import NEVER, arrays
+from hocket.shop.model.arrays import NEVER, arrays, setup_times
 from hocket.shop.model.jobshop import JobShop
 from hocket.shop.simulate.handover import Escape, find_circle
-from hocket.shop.simulate.luck import durations, patience, releases, setup_times
+from hocket.shop.simulate.luck import durations, patience, releases
 from hocket.shop.simulate.nowait import NoWaitWorld
 
 IDLE, SETUP, RUN, BLOCKED = "idle", "setup", "run", "blocked"

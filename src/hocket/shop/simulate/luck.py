@@ -1,4 +1,4 @@
-"""What chance decides in a shop, drawn from named streams, and tables made before the start."""
+"""What chance decides in a shop, drawn from named streams; and how long to bear with it."""
 
 from __future__ import annotations
 
@@ -37,16 +37,6 @@ def durations(shop: JobShop, data: ShopArrays, streams: Streams) -> list[dict[in
         drawn = iter(shop.noise.sample(streams[f"job.{name}.durations"], nominal).tolist())
         real += [{m: next(drawn) for m, _ in choice} for choice in pairs]
     return real
-
-
-def setup_times(shop: JobShop) -> list[dict[tuple[str, str], int]]:
-    """Per machine, ``(family before, family after) -> ticks``; a machine's own entry wins."""
-    tables: list[dict[tuple[str, str], int]] = []
-    for machine in shop.machines:
-        general = {(s.before, s.after): s.duration for s in shop.setups if not s.machine}
-        own = {(s.before, s.after): s.duration for s in shop.setups if s.machine == machine.name}
-        tables.append(general | own)
-    return tables
 
 
 def patience(shop: JobShop) -> int:

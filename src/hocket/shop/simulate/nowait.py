@@ -21,9 +21,9 @@ from hocket.core.kernel import Event, Kernel, Phase
 from hocket.core.streams import Streams
 from hocket.core.timeline import Timeline
 from hocket.shop.dispatch import Dispatcher, ShopView, Start, window
-from hocket.shop.model.arrays import NEVER, arrays
+from hocket.shop.model.arrays import NEVER, arrays, setup_times
 from hocket.shop.model.jobshop import JobShop, Machine
-from hocket.shop.simulate.luck import releases, setup_times
+from hocket.shop.simulate.luck import releases
 
 
 class Booking(NamedTuple):
@@ -116,7 +116,8 @@ class NoWaitWorld:
         self.view.assigned = window(self.assigned)
         self.view.arrived = self.arrived[:]
         self.view.arrived.flags.writeable = False
-        self.view.up = np.ones(len(data.machines), bool)
+        self.up = np.ones(len(data.machines), bool)
+        self.view.up = self.up[:]
         self.view.up.flags.writeable = False
 
     def run(self) -> Timeline:
@@ -152,6 +153,8 @@ class NoWaitWorld:
 
     def _decide(self) -> None:
         now, soonest = self.kernel.now, NEVER
+        for m, ledger in enumerate(self.ledgers):
+            self.up[m] = ledger.calendar is None or ledger.calendar.is_open(now)
         declined: set[int] = set()
         while True:
             fitting: dict[int, dict[int, list[tuple[int, int, int]]]] = {}

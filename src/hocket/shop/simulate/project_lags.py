@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hocket.solvers.critical_path import successors
+from hocket.solvers.critical_path import predecessors, successors
 from hocket.solvers.network import End, Network, TaskMode, distances
 
 
@@ -26,10 +26,7 @@ class Lags:
         self.latest: list[int | None] = [None] * count
         self.because: list[int] = [-1] * count  # the activity whose start set `latest`
         self.below = successors(network)
-        self.awaited = [0] * count  # direct predecessors that have not started
-        for children in self.below:
-            for child in children:
-                self.awaited[child] += 1
+        self.awaited = predecessors(self.below)  # less those that have started
         self._into: list[list[int]] = [[] for _ in range(count)]
         self._out: list[list[int]] = [[] for _ in range(count)]
         for n, link in enumerate(network.links):

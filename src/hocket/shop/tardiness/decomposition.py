@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -39,6 +40,7 @@ def decompose(
     node_limit: int | None = None,
     memory_mib: int = 512,
     engine: EngineName = "auto",
+    stop: Callable[[], bool] | None = None,
 ) -> Proof:
     """A sequence of least total tardiness: Lawler's decomposition (see `lawler`), memoised.
 
@@ -46,7 +48,7 @@ def decompose(
     classes take seconds with the compiled engine. Durations of many digits make it slower, as fewer
     subproblems recur. The compiled engine is compiled at its first use and then kept on disk.
 
-    When `time_limit` (seconds) or `node_limit` is reached, the open subproblems are bounded, which
+    When `time_limit` (seconds) or `node_limit` is reached, or `stop()` is true, the open subproblems are bounded, which
     gives a valid lower bound on the whole, and the best of several heuristics is the answer; that
     takes about a quarter more. A node limit gives the same result on every machine, a time limit
     does not.
@@ -60,7 +62,7 @@ def decompose(
     order = rules.edd(processing, due)
     numbered = _numbered(processing[order], due[order])
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    machine = _engine(engine, numbered, Limits(deadline, node_limit), memory_mib << 20)
+    machine = _engine(engine, numbered, Limits(deadline, node_limit, stop), memory_mib << 20)
     value, exact = machine.solve(list(range(len(order))), 0)
     if exact:
         machine_order = _sequence(machine, numbered)

@@ -10,7 +10,7 @@ with E = t + the work of S up to q. A position needs a look only if E < d of the
 d_i + p_i <= E for every i in k+1..q (Potts and Van Wassenhove 1982, OR Letters 1; Szwarc 1993):
 else a neighbouring position is as good. Every set that comes up is "the jobs from number i to j
 that are shorter than some job", so (first, last, longest, t) names a subproblem and its value is
-kept (memoised, as in Shang, T'Kindt and Della Croce 2021, Computers & Operations Research 136).
+kept (memoised, as in Shang, T'Kindt and Della Croce 2021, Computers & Operations Research 128).
 
 Lower bounds do not prune the search: `pairing_bound` would save a third of the nodes and cost more
 than they do.
@@ -19,6 +19,7 @@ than they do.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,14 +31,17 @@ CLOCK_INTERVAL = 256
 
 @dataclass(slots=True)
 class Limits:
-    """When to stop opening nodes: a point of `time.monotonic`, a node count, or never."""
+    """When to stop opening nodes: a point of `time.monotonic`, a node count, a call, or never."""
 
     deadline: float | None = None
     nodes: int | None = None
+    stop: Callable[[], bool] | None = None
 
     def reached(self, nodes: int) -> bool:
         """Whether a search that has opened `nodes` nodes is over."""
         if self.nodes is not None and nodes >= self.nodes:
+            return True
+        if self.stop is not None and self.stop():
             return True
         return self.deadline is not None and time.monotonic() >= self.deadline
 

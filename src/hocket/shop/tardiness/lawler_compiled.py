@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from hocket.shop.search.compiled import jit
 from hocket.shop.tardiness.arrays import Ints
 from hocket.shop.tardiness.lawler import EddJobs, Limits
 
@@ -35,14 +35,14 @@ NODES_BETWEEN_CLOCKS = 20_000
 FIRST_SLOTS = 1 << 12
 
 
-@njit(cache=True)
+@jit
 def _home(keys: Array, key: int) -> Any:
     """The slot where the search for `key` begins: Fibonacci hashing (Knuth volume 3, 6.4)."""
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     return np.int64((mixed >> np.uint64(20)) & np.uint64(len(keys) - 1))
 
 
-@njit(cache=True)
+@jit
 def _slot(keys: Array, key: int) -> Any:
     """Where `key` is in the table, or the empty slot where it would go (linear probing)."""
     slot = _home(keys, key)
@@ -51,7 +51,7 @@ def _slot(keys: Array, key: int) -> Any:
     return slot
 
 
-@njit(cache=True)
+@jit
 def _rehash(keys: Array, values: Array, cuts: Array, factor: int) -> Arrays:
     size = len(keys) * factor
     new_keys = np.full(size, EMPTY, np.int64)
@@ -66,7 +66,7 @@ def _rehash(keys: Array, values: Array, cuts: Array, factor: int) -> Arrays:
     return new_keys, new_values, new_cuts
 
 
-@njit(cache=True)
+@jit
 def _easy(p: Array, d: Array, rank: Array, members: Array, start: int) -> int:
     """As `lawler.easy`, the value alone; UNKNOWN if no shortcut applies."""
     end, late, total, all_late = start, 0, 0, True
@@ -88,7 +88,7 @@ def _easy(p: Array, d: Array, rank: Array, members: Array, start: int) -> int:
     return total
 
 
-@njit(cache=True)
+@jit
 def _bound(p: Array, d: Array, rank: Array, members: Array, start: int) -> int:
     """As `lawler.pairing_bound`."""
     end, total = start, 0
@@ -99,7 +99,7 @@ def _bound(p: Array, d: Array, rank: Array, members: Array, start: int) -> int:
     return total
 
 
-@njit(cache=True)
+@jit
 def _open(p: Array, d: Array, frame: Array, members: Array, cuts: Array, ends: Array) -> None:
     """Make the frame a node: find the positions that need a look, as `lawler.positions`."""
     k = frame[K]
@@ -124,7 +124,7 @@ def _open(p: Array, d: Array, frame: Array, members: Array, cuts: Array, ends: A
     frame[BEST_CUT] = -1
 
 
-@njit(cache=True)
+@jit
 def _enter(jobs: Arrays, table: Arrays, frame: Array, members: Array, reg: Array) -> int:
     """The value of the frame's subproblem if known, easy or to be bounded; else UNKNOWN."""
     p, d, rank = jobs
@@ -142,13 +142,13 @@ def _enter(jobs: Arrays, table: Arrays, frame: Array, members: Array, reg: Array
     if keys[slot] != EMPTY:
         known: int = values[slot]
         return known
-    value = _easy(p, d, rank, members, frame[START])
+    value: int = _easy(p, d, rank, members, frame[START])
     if value == UNKNOWN and reg[CLOSING]:
-        return _bound(p, d, rank, members, frame[START])
+        value = _bound(p, d, rank, members, frame[START])
     return value
 
 
-@njit(cache=True)
+@jit
 def _keep(table: Arrays, frame: Array, reg: Array) -> None:
     """Remember the frame's result; in a full table, in place of whatever is at its home slot."""
     keys, values, cuts = table
@@ -165,7 +165,7 @@ def _keep(table: Arrays, frame: Array, reg: Array) -> None:
     cuts[slot] = frame[BEST_CUT]
 
 
-@njit(cache=True)
+@jit
 def _part_before(frames: Array, members: Array, depth: int, q: int) -> None:
     """Lay out the next level: the jobs up to position q without the longest."""
     k = frames[depth, K]
@@ -175,7 +175,7 @@ def _part_before(frames: Array, members: Array, depth: int, q: int) -> None:
     frames[depth + 1, START] = frames[depth, START]
 
 
-@njit(cache=True)
+@jit
 def _part_after(frames: Array, members: Array, depth: int, q: int, end: int) -> None:
     """Lay out the next level: the jobs after position q, which start at `end`."""
     size = frames[depth, SIZE] - q - 1
@@ -184,7 +184,7 @@ def _part_after(frames: Array, members: Array, depth: int, q: int, end: int) -> 
     frames[depth + 1, START] = end
 
 
-@njit(cache=True)
+@jit
 def _run(
     jobs: Arrays,
     table: Arrays,

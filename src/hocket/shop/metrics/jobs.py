@@ -1,4 +1,4 @@
-"""Objectives and other figures of a shop, as functions of the timeline."""
+"""What the figures of all shop problems share: those of jobs with release, due date and weight."""
 
 from __future__ import annotations
 
@@ -12,25 +12,6 @@ from hocket.shop.model.single import SingleMachine
 JobFacts = tuple[str, int, int | None, int]  # name, release, due, weight
 
 
-def jobshop_metrics(scenario: JobShop, timeline: Timeline) -> dict[str, float]:
-    """All objectives, mean flow time and tardiness, and the share of time machines work.
-
-    Times are ticks. A job counts from its arrival as it happened. Figures about due dates are left
-    out where no job has one.
-    """
-    arrived = {p.group: p.time for p in timeline.points("arrive")}
-    facts = [(j.name, arrived.get(j.name, j.release), j.due, j.weight) for j in scenario.jobs]
-    return job_metrics(facts, timeline) | {
-        "utilisation": utilisation([m.name for m in scenario.machines], timeline)
-    }
-
-
-def single_metrics(scenario: SingleMachine, timeline: Timeline) -> dict[str, float]:
-    """The same for the one machine."""
-    facts = [(j.name, j.release, j.due, j.weight) for j in scenario.jobs]
-    return job_metrics(facts, timeline) | {"utilisation": utilisation(["machine"], timeline)}
-
-
 def due_dates(scenario: JobShop | SingleMachine | Project) -> dict[str, int]:
     """The due date (ticks) of every job or activity that has one, by its name."""
     parts = scenario.activities if isinstance(scenario, Project) else scenario.jobs
@@ -38,7 +19,10 @@ def due_dates(scenario: JobShop | SingleMachine | Project) -> dict[str, int]:
 
 
 def job_metrics(jobs: Iterable[JobFacts], timeline: Timeline) -> dict[str, float]:
-    """The objectives of `model.objectives` and their means, from the ends of the ``run`` spans."""
+    """The objectives of `model.objectives` and their means, from the ends of the ``run`` spans.
+
+    Times are ticks. Figures about due dates are left out where no job has one.
+    """
     completion: dict[str, int] = {}
     for span in timeline.spans("run"):
         completion[span.group] = max(completion.get(span.group, 0), span.end)

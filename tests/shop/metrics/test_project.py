@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from hocket.shop.metrics_project import project_metrics
+from hocket.shop.metrics.project import metrics as project_metrics
 from hocket.shop.model import Activity, Mode, Project, Resource
 from hocket.shop.model.objectives import OBJECTIVES
 from hocket.shop.policies.project import LFT

@@ -1,14 +1,14 @@
-"""Objectives of a project as functions of its timeline."""
+"""The figures of a project."""
 
 from __future__ import annotations
 
 from hocket.core.timeline import Timeline
-from hocket.shop.metrics import job_metrics
+from hocket.shop.metrics.jobs import job_metrics
 from hocket.shop.model.project import Project
 
 
-def project_metrics(scenario: Project, timeline: Timeline) -> dict[str, float]:
-    """All objectives and means of `job_metrics`, an activity being a job, and ``utilisation``.
+def metrics(scenario: Project, timeline: Timeline) -> dict[str, float]:
+    """All figures of `job_metrics`, an activity being a job, and ``utilisation``.
 
     Utilisation is the mean over the renewable resources of (amount x ticks in use) / (capacity x
     makespan); 0 without any.

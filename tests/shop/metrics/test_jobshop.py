@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 
 from hocket.core.disturb.arrivals import TraceArrivals
 from hocket.core.timeline import Timeline
-from hocket.shop.metrics import due_dates, jobshop_metrics, single_metrics, utilisation
+from hocket.shop.metrics.jobs import due_dates, utilisation
+from hocket.shop.metrics.jobshop import metrics as jobshop_metrics
+from hocket.shop.metrics.single import metrics as single_metrics
 from hocket.shop.model import Job, JobShop, Machine, Operation, SingleJob, SingleMachine
 from hocket.shop.model.objectives import DUE_DATE_OBJECTIVES, OBJECTIVES
 from hocket.shop.policies.rules import EDD, FIFO, SPT
