@@ -12,11 +12,12 @@ from hocket.core.errors import InputError, NotApplicable, UnknownName, UserError
 from hocket.core.load import check, load, load_policy
 from hocket.core.paper import Claim, Progress
 from hocket.core.policy import Policy
-from hocket.core.run import Run
+from hocket.core.run import Run, applicable
 from hocket.core.run import run as run_once
 from hocket.core.save import save
 from hocket.core.scenario import Scenario
 from hocket.core.solution import OnImprovement, Solution
+from hocket.core.streams import Streams
 
 __all__ = [
     "check",
@@ -49,7 +50,7 @@ def run(scenario: ScenarioLike, policy: PolicyLike | None = None, *, seed: int =
 
 def compare(
     scenarios: ScenarioLike | Sequence[ScenarioLike],
-    policies: Sequence[PolicyLike] = (),
+    policies: PolicyLike | Sequence[PolicyLike] = (),
     *,
     seeds: int = 1,
     first_seed: int = 0,
@@ -69,7 +70,9 @@ def compare(
     worlds = [_scenario(s) for s in scenarios]
     if not worlds:
         raise UserError("nothing to compare: give at least one scenario")
-    chosen = [_policy(p) for p in policies] or default_policies(worlds[0])
+    if isinstance(policies, Policy | str | Path | Mapping):
+        policies = [policies]
+    chosen = [_policy(p) for p in policies] or default_policies(*worlds)
     return study.compare(
         worlds,
         chosen,
@@ -113,6 +116,7 @@ def solve(
         raise UserError(f"the time limit is {time_limit} seconds; it must be 0 or more")
     if workers < 1:
         raise UserError(f"workers must be at least 1, got {workers}")
+    Streams(seed)  # refuses what is no seed
     found: Solution = problem.get("solve")(
         world,
         objective,
@@ -152,10 +156,18 @@ def reproduce(
     return claims
 
 
-def default_policies(scenario: Scenario) -> list[Policy]:
-    """What `compare` runs on a scenario when no policy is named."""
-    problem = registry.problem_type(scenario)
-    return [registry.policy_class(name)() for name in problem.policies]
+def default_policies(*scenarios: Scenario) -> list[Policy]:
+    """What `compare` runs when no policy is named: the first problem's defaults, if they fit all.
+
+    Raises NotApplicable when the scenarios have no default in common.
+    """
+    names = registry.problem_type(scenarios[0]).policies
+    policies = [registry.policy_class(name)() for name in names]
+    fitting = [p for p in policies if all(applicable(s, p) for s in scenarios)]
+    if not fitting:
+        tags = sorted({registry.tag_of(s) for s in scenarios})
+        raise NotApplicable(f"no policy is the default for all of {', '.join(tags)}: name some")
+    return fitting
 
 
 def listing(what: Catalogue = "policies") -> list[str]:
@@ -176,7 +188,12 @@ def listing(what: Catalogue = "policies") -> list[str]:
 
 
 def _scenario(given: ScenarioLike) -> Scenario:
-    return given if isinstance(given, Scenario) else load(given)
+    """The scenario, sound: one that was built in Python is looked at as a file would be."""
+    if not isinstance(given, Scenario):
+        return load(given)
+    if problems := list(given.problems()):
+        raise InputError(given.name or "the scenario", problems)
+    return given
 
 
 def _policy(given: PolicyLike) -> Policy:

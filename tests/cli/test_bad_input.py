@@ -287,3 +287,40 @@ def _rows(study: Path) -> int:
 def test_single_machine_without_jobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = SINGLE.partition("jobs:")[0] + "jobs: []\n"
     assert "there is no job" in refused(capsys, "run", write(tmp_path, text))
+
+
+def test_default_policies_fit_the_scenario(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, SHOP + "blocking: swap\n")
+    assert main(["compare", path, "--no-study", "--workers", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "shop/fifo" in shown
+    assert "shop/gt" not in shown
+    message = refused(capsys, "compare", path, "--policy", "shop/gt", "--no-study")
+    assert "shops with buffers" in message
+
+
+def test_unsound_scenarios_built_in_python() -> None:
+    import hocket
+    from hocket.core.errors import InputError
+    from hocket.shop.model import Job, JobShop, Machine, Operation
+
+    job = Job(name="a", operations=(Operation(machine="q", duration=3),))
+    for shop in (
+        JobShop(jobs=(job,), machines=(Machine(name="m"),)),
+        JobShop(jobs=(), machines=(Machine(name="m"),)),
+    ):
+        for verb in (hocket.run, hocket.solve, hocket.compare):
+            with pytest.raises(InputError):
+                verb(shop)
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    command = [sys.executable, "-m", "hocket", "run", write(tmp_path, SHOP)]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr

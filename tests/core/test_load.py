@@ -416,3 +416,25 @@ def test_a_packed_file_lends_its_name_like_a_plain_one(tmp_path, name, text):
     plain, packed = load(tmp_path / name), load(tmp_path / f"{name}.gz")
     assert plain == packed
     assert packed.name == "a"
+
+
+def test_names_and_dates_are_judged_beside_wrong_types(put):
+    text = """\
+problem: shop/job-shop
+machines: [{name: a}, {name: a}]
+jobs:
+  - {name: x, due: 3, release: 9, operations: [{machine: q, duration: -5}]}
+  - {name: x, operations: [{machine: a, duration: 2 kg}]}
+  - {operations: [{machine: zz, duration: 2}]}
+"""
+    found = {(p.line, p.path) for p in check(put("many.yaml", text))}
+    assert found == {
+        (2, "machines"),
+        (3, "jobs"),
+        (4, "jobs[0].due"),
+        (4, "jobs[0].operations[0].duration"),
+        (4, "jobs[0].operations[0].machine"),
+        (5, "jobs[1].operations[0].duration"),
+        (6, "jobs[2].name"),
+        (6, "jobs[2].operations[0].machine"),
+    }

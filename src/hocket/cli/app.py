@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import sys
 
@@ -61,6 +62,7 @@ def dispatch(arguments: list[str]) -> int:
     try:
         app = make_app(arguments[0] if arguments else "")
         code = app(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except CycloptsError as error:
         return _complain(str(error), 2)
     except HocketError as error:
@@ -68,8 +70,11 @@ def dispatch(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
+        # The reader of our output has gone: there is nobody to tell, nor anything left to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # our own output: a full disk, say
+        return _complain(f"cannot go on: {error}", 1)
     return code if isinstance(code, int) else 0
 
 

@@ -79,7 +79,7 @@ def compare(
     """
     worlds = [api.load(name) for name in scenarios]
     policies = [with_fields(api.load_policy(name), ()) for name in policy]
-    policies = policies or api.default_policies(worlds[0])
+    policies = policies or api.default_policies(*worlds)
     if settings:
         policies = _with_settings(policies, settings)
     file = (study_file or study.default_path(worlds, policies)) if keep else None

@@ -29,7 +29,9 @@ Report = Annotated[
 ]
 
 
-Named = Annotated[str, Parameter(name="SCENARIO", help="A file, or a name such as shop/ta41.")]
+Named = Annotated[
+    str, Parameter(name="SCENARIO", allow_leading_hyphen=True, help="File, - or name (shop/ta41).")
+]
 
 
 def run(

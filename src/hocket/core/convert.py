@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -29,6 +30,8 @@ Lines = Callable[[], Mapping[str, int]]
 _TIME = re.compile(r"([-+]?\d+(?:\.\d+)?(?:/\d+|[eE][-+]?\d{1,2})?)\s*([A-Za-z]+)\Z")
 _ERROR_PATH = re.compile(r"(.*?) - at (`key` in )?`\$\.?([^`]*)`\Z", re.DOTALL)
 _TIME_LENGTH = 64
+_MOST = 1000
+_STAND_IN = "\ufffd"  # how names begin that stand in for something that is no name
 
 
 def convert(data: Any, kind: type[T], *, source: str, lines: Lines | None = None) -> T:
@@ -49,7 +52,30 @@ def convert(data: Any, kind: type[T], *, source: str, lines: Lines | None = None
             return msgspec.convert(found, kind)
         except msgspec.ValidationError as error:
             problems = [_as_problem(error, "")]
+    problems = [*problems, *_beyond_types(found, kind, problems)]
     raise InputError(source, located(problems, lines))
+
+
+def _beyond_types(found: Any, kind: type, known: Sequence[Problem]) -> Iterator[Problem]:
+    """What the object itself would refuse, were the `known` problems mended.
+
+    The walk put stand-ins where it found a value of the wrong type; what is only wrong about a
+    stand-in is not told.
+    """
+    if not hasattr(kind, "problems"):
+        return
+    try:
+        whole: Any = msgspec.convert(found, kind)
+        more = list(islice(whole.problems(), _MOST))
+    except (msgspec.ValidationError, ArithmeticError, LookupError, TypeError, ValueError):
+        return  # too much is wrong to look further
+    wrong = tuple(problem.path for problem in known)
+    for problem in more:
+        inside = problem.path in wrong or problem.path.startswith(
+            tuple(f"{path}{mark}" for path in wrong for mark in ".[")
+        )
+        if not inside and _STAND_IN not in problem.message:
+            yield problem
 
 
 def located(problems: Iterable[Problem], lines: Lines | None) -> list[Problem]:
@@ -131,6 +157,7 @@ class _Walk:
         for name, field in fields.items():
             if field.required and name not in data:
                 self.say(path_of(path, name), "missing")
+                result[name] = self._stand_in(bare(field.type))
         if len(self.problems) == before and hasattr(kind.cls, "__post_init__"):
             self._attempt(result, kind.cls, path)
         return result
@@ -237,15 +264,15 @@ class _Walk:
             match = _TIME.match(data.strip()) if len(data) <= _TIME_LENGTH else None
             if match is None:
                 self.say(path, f"expected a time such as 90 or '90 s', got {got(data)}")
-                return data
+                return self._stand_in(kind)
             try:
                 data = to_ticks(f"{match[1]} {match[2]}", unit)
             except (ValueError, OverflowError) as error:
                 self.say(path, str(error))
-                return data
+                return self._stand_in(kind)
         elif isinstance(data, float) and math.isfinite(data) and data != int(data):
             self.say(path, f"expected a whole number of ticks, got {data}; use a finer time_unit")
-            return data
+            return self._stand_in(kind)
         return self._scalar(data, kind, path)
 
     def _scalar(self, data: Any, kind: inspect.Type, path: str) -> Any:
@@ -261,6 +288,7 @@ class _Walk:
             right = data is None
         else:
             return data  # the conversion that follows the walk judges it
+        before = len(self.problems)
         if not right:
             self.say(path, f"expected {expected(kind)}, got {got(data)}{hint(data, kind)}")
         elif isinstance(kind, (inspect.IntType, inspect.FloatType)):
@@ -271,7 +299,19 @@ class _Walk:
             self._length(data, kind, path)
             if kind.pattern is not None and not re.search(kind.pattern, data):
                 self.say(path, f"must match {kind.pattern!r}, got {got(data)}")
-        return data
+        return data if len(self.problems) == before else self._stand_in(kind)
+
+    def _stand_in(self, kind: inspect.Type) -> Any:
+        """A value of the right type in place of a wrong one, so that the rest can be looked at."""
+        if isinstance(kind, (inspect.IntType, inspect.FloatType)):
+            return max(kind.ge or 0, 0)
+        if isinstance(kind, inspect.BoolType):
+            return False
+        if isinstance(kind, inspect.StrType):
+            return f"{_STAND_IN}{len(self.problems)}"
+        if isinstance(kind, (inspect.VarTupleType, inspect.ListType)):
+            return []
+        return None
 
     def _bounds(self, data: Any, kind: inspect.IntType | inspect.FloatType, path: str) -> None:
         if isinstance(data, float) and not math.isfinite(data):

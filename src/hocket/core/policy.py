@@ -31,6 +31,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """
         raise NotImplementedError(f"{type(self).__name__} has no begin(scenario, streams)")
 
+    def refuses(self, scenario: Any) -> str:
+        """Why this policy cannot schedule a scenario of a problem it handles; empty if it can."""
+        return ""
+
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         # Also a policy from a loose file must reach worker processes, which import by path.
         kind = type(self)

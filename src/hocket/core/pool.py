@@ -111,10 +111,11 @@ def _until_broken(
                 in_flight.remove(index)
                 yield index, result
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
         if futures:  # nobody waits for what they compute, as after Ctrl-C: do not keep the user
             for worker in set(multiprocessing.active_children()) - others:
                 worker.terminate()
+        # The pool's thread must end before the interpreter, or its pipe is closed under it.
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _on_ray(

@@ -51,10 +51,17 @@ def run(scenario: Scenario, policy: Policy, seed: int = 0) -> Run:
     )
 
 
+def applicable(scenario: Scenario, policy: Policy) -> bool:
+    """Whether `policy` can schedule this scenario."""
+    return tag_of(scenario) in policy.problems and not policy.refuses(scenario)
+
+
 def require_applicable(scenario: Scenario, policy: Policy) -> None:
-    """Raise NotApplicable unless `policy` handles this kind of problem."""
+    """Raise NotApplicable unless `policy` can schedule this scenario."""
     tag = tag_of(scenario)
     if tag in policy.problems:
+        if why := policy.refuses(scenario):
+            raise NotApplicable(f"{policy.name} cannot schedule {scenario.name or 'this'}: {why}")
         return
     fitting = [name for name, kind in policies().items() if tag in kind.problems]
     raise NotApplicable(

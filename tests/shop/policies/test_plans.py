@@ -158,7 +158,7 @@ def test_giffler_thompson_copes_with_every_option_of_a_shop_with_buffers(world, 
 
 def test_giffler_thompson_refuses_what_it_cannot_plan():
     for options in ({"blocking": "swap"}, {"no_wait": True}):
-        with pytest.raises(NotApplicable, match="shop/gt plans for shops with buffers"):
+        with pytest.raises(NotApplicable, match="shops with buffers"):
             simulate(parse(FT06, **options), GifflerThompson())
     with pytest.raises(UnknownName, match="did you mean 'shop/spt'"):
         GifflerThompson(rule="shop/spd")

@@ -92,7 +92,8 @@ class JobShop(Scenario, frozen=True, kw_only=True, tag_field="problem", tag="sho
       exchange machines at once; with ``no-swap`` they may not.
     - `no_wait`: a started job runs through without pause.
     - `noise`: real durations vary around the given ones and are known only at the end.
-    - `arrivals`: when jobs arrive, in their order; it replaces their `release`.
+    - `arrivals`: when jobs arrive, in their order; it replaces their `release`. Due dates stay as
+      they are given.
     """
 
     jobs: tuple[Job, ...]

@@ -46,11 +46,17 @@ class GifflerThompson(Policy, frozen=True):
         if self.rule not in RULES:
             raise UnknownName("rule", self.rule, RULES)
 
+    def refuses(self, scenario: Any) -> str:
+        """See Policy.refuses."""
+        if isinstance(scenario, JobShop) and (scenario.blocking != "no" or scenario.no_wait):
+            return "it plans for shops with buffers, where jobs may wait"
+        return ""
+
     def begin(self, scenario: Any, streams: Streams) -> Dispatcher:
-        """See Policy.begin. Raises NotApplicable for shops without buffers or waiting."""
+        """See Policy.begin. Raises NotApplicable for a shop that it refuses."""
+        if why := self.refuses(scenario):
+            raise NotApplicable(f"{self.name} cannot schedule this: {why}")
         shop = scenario if isinstance(scenario, JobShop) else scenario.as_job_shop()
-        if shop.blocking != "no" or shop.no_wait:
-            raise NotApplicable(f"{self.name} plans for shops with buffers, where jobs may wait")
         return _Replanner(shop, RULES[self.rule](), self.kind == "active")
 
 

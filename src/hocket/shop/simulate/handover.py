@@ -65,6 +65,7 @@ class Escape:
         # Sets of machines as bits of an integer. `able[o]`: those that can do operation o;
         # `needs[o]`: those that its job may use from o on; `left[o]`: operations from o to its end.
         self.able = [sum(1 << m for m, _ in pairs) for pairs in choices]
+        self.flexible = any(len(pairs) > 1 for pairs in choices)
         self.needs: list[int] = []
         self.left: list[int] = []
         for begin, end in pairwise(first):
@@ -137,7 +138,8 @@ class Escape:
             for job, (machine, operation) in list(left.items()):
                 others = held & ~(1 << machine)
                 rest = range(operation, self.first[job + 1])
-                if all(self.able[o] & ~others for o in rest):
+                clear = not rest or not self.needs[operation] & others
+                if clear or (self.flexible and all(self.able[o] & ~others for o in rest)):
                     way += [(o, self._outside(o, others)) for o in rest]
                     del left[job]
                     held = others

@@ -48,10 +48,10 @@ def decompose(
     classes take seconds with the compiled engine. Durations of many digits make it slower, as fewer
     subproblems recur. The compiled engine is compiled at its first use and then kept on disk.
 
-    When `time_limit` (seconds) or `node_limit` is reached, or `stop()` is true, the open subproblems are bounded, which
-    gives a valid lower bound on the whole, and the best of several heuristics is the answer; that
-    takes about a quarter more. A node limit gives the same result on every machine, a time limit
-    does not.
+    When `time_limit` (seconds) or `node_limit` is reached, or `stop()` is true, the open
+    subproblems are bounded, which gives a valid lower bound on the whole, and the best of several
+    heuristics is the answer; that takes about a quarter more. A node limit gives the same result on
+    every machine, a time limit does not.
 
     `memory_mib` bounds the memo; beyond it, results are forgotten and found again. Both engines
     open the same nodes and return the same sequence while nothing is forgotten.
