@@ -71,7 +71,7 @@ def solve(
     if warm is not None:
         log(0.0, value := objective_value(network, warm, objective), least)
         if value == least:
-            return _solution(scenario, objective, warm, least, "lower bound", log)
+            return _solution(scenario, objective, warm, least, "priority rules", log)
     offset = time.perf_counter() - started
     log.offset = offset
     try:
