@@ -230,6 +230,19 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert "Examples" in text
 
 
+def test_a_solved_schedule_becomes_a_policy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop, plan = write(tmp_path, FT06, "ft06"), tmp_path / "plan.yaml"
+    assert asked(capsys, "solve", shop, "--plan", str(plan))["objective"] == 55
+    followed = asked(capsys, "run", shop, "--policy", str(plan))
+    assert followed["metrics"]["makespan"] == 55
+    assert followed["policy"]["policy"] == "shop/plan"
+    project = write(tmp_path, PROJECT)
+    assert main(["solve", project, "--plan", str(plan)]) == 2
+    assert "shop/project" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("method", ["auto", "decomposition", "mip", "cp-sat"])
 def test_one_machine_is_proven_by_every_method(
     method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -11,8 +12,11 @@ from hocket.cli.files import Json
 from hocket.cli.output import as_json, command_line, due_dates, facts, say, ticking
 from hocket.cli.run import Named, Report
 from hocket.core import registry
+from hocket.core.errors import NotApplicable
+from hocket.core.save import save_policy
 from hocket.core.solution import Solution
 from hocket.core.timeline import Timeline
+from hocket.core.writing import require_place
 
 
 def solve(
@@ -29,6 +33,10 @@ def solve(
     workers: Annotated[int, Parameter(help="Threads of the solver.")] = 2,
     seed: Annotated[int, Parameter(help="Seed of the search.")] = 0,
     report: Report = None,
+    plan: Annotated[
+        Path | None,
+        Parameter(help="Write the schedule as a policy file, for run and compare to follow."),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Find the best schedule, and prove how good it is.
@@ -40,8 +48,13 @@ def solve(
 
         hocket solve shop/ta01 --time-limit 30
         hocket solve my-shop.yaml --objective total_tardiness --report solved.html
+        hocket solve my-shop.yaml --plan plan.yaml && hocket run my-shop.yaml --policy plan.yaml
     """
     world = api.load(scenario)
+    if plan is not None:
+        require_place(plan)
+        if not registry.problem_type(world).plan:
+            raise NotApplicable(f"no policy follows a plan of {registry.tag_of(world)}")
     with ticking(not json) as tick:
 
         def progress(seconds: float, value: float | None, bound: float | None) -> None:
@@ -61,14 +74,17 @@ def solve(
         metrics = registry.problem_type(world).get("metrics")(world, found.timeline)
     if report is not None:
         _write_report(report, world, found, metrics)
+    if plan is not None and found.timeline is not None:
+        save_policy(registry.problem_type(world).get("plan")(found.timeline), plan)
     if json:
         as_json(_document(found, seed, metrics))
     else:
         from hocket.report import tables
 
         tables.show(tables.solution(found))
-        if report is not None:
-            say(f"wrote {report}")
+        for path in (report, plan):
+            if path is not None and path.exists():
+                say(f"wrote {path}")
     if found.interrupted:
         return 130
     return 0 if found.feasible else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import msgspec
@@ -18,6 +19,7 @@ class ProblemType(msgspec.Struct, frozen=True, kw_only=True):
     - `simulate(scenario, policy, *, seed=0, kernel=None) -> Timeline`
     - `check(scenario, timeline) -> list[Violation]`, sharing no code with `simulate`
     - `metrics(scenario, timeline) -> dict[str, float]`; every objective is one of the keys
+    - `plan(timeline) -> Policy`: the policy that follows a schedule
     - `due(scenario) -> dict[str, int]`: due dates by group of the timeline, for pictures
     - `solve(scenario, objective, *, method, time_limit, seed, workers, progress, stop) -> Solution`
     - `methods`: what `method` may be; "auto" lets the domain choose
@@ -34,6 +36,7 @@ class ProblemType(msgspec.Struct, frozen=True, kw_only=True):
     solve: str = ""
     methods: tuple[str, ...] = ("auto",)
     due: str = ""
+    plan: str = ""
 
     def get(self, room: str) -> Any:
         """The object behind one of the import paths, e.g. ``get("simulate")``."""
@@ -88,6 +91,6 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def resolve(path: str) -> Any:
-    """Import the object behind ``package.module:attribute``."""
+    """Import the object behind ``package.module:attribute`` or ``package.module:Class.method``."""
     module, _, attribute = path.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    return attrgetter(attribute)(importlib.import_module(module))

@@ -14,7 +14,7 @@ import yaml
 
 from hocket.core import registry
 from hocket.core.errors import UserError
-from hocket.core.policy import default_of
+from hocket.core.policy import Policy, default_of, spec
 from hocket.core.scenario import Scenario
 from hocket.core.structured import KINDS, reads_as_text
 from hocket.core.writing import write_text
@@ -39,9 +39,24 @@ def save(scenario: Scenario, path: str | Path) -> None:
     write_text(path, text)
 
 
+def save_policy(policy: Policy, path: str | Path) -> None:
+    """Write a policy with its fields to a YAML, JSON or TOML file, which `load_policy` reads.
+
+    Raises UserError for another suffix, and as `save` does.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in KINDS:
+        known = ", ".join(KINDS)
+        raise UserError(f"{path}: not written: no format for suffix {suffix!r}; write {known}")
+    write_text(path, _text_of(spec(policy), KINDS[suffix]))
+
+
 def dumps(scenario: Scenario, kind: str) -> str:
     """The text of a scenario in language `kind`: ``yaml``, ``json`` or ``toml``."""
-    data = plain(scenario)
+    return _text_of(plain(scenario), kind)
+
+
+def _text_of(data: dict[str, Any], kind: str) -> str:
     if kind == "json":
         return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
     if kind == "toml":

@@ -32,6 +32,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "check": (("scenario", "timeline"), ()),
     "metrics": (("scenario", "timeline"), ()),
     "due": (("scenario",), ()),
+    "plan": (("timeline",), ()),
     "solve": (
         ("scenario", "objective"),
         ("method", "time_limit", "seed", "workers", "progress", "stop"),

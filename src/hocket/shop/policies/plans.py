@@ -16,6 +16,7 @@ import numpy as np
 from hocket.core.errors import InputError, NotApplicable, UnknownName
 from hocket.core.policy import Policy
 from hocket.core.streams import Streams
+from hocket.core.timeline import Timeline
 from hocket.shop.dispatch import Dispatcher, ShopView, Start
 from hocket.shop.model.arrays import NEVER, Ints, Setups, ShopArrays, arrays, setup_times
 from hocket.shop.model.jobshop import JobShop
@@ -72,7 +73,7 @@ class FollowPlan(Policy, frozen=True):
     sequences: dict[str, tuple[str, ...]] = {}
 
     @classmethod
-    def of(cls, timeline: Any) -> FollowPlan:
+    def of(cls, timeline: Timeline) -> FollowPlan:
         """The plan that a timeline shows."""
         spans = sorted(timeline.spans("run"), key=lambda s: (s.start, s.end))
         labels = _labels([(span.group, span.name) for span in spans])

@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from hocket.core.errors import UserError
 from hocket.core.extras import need
-from hocket.shop.tardiness import augmented, rules
+from hocket.shop.tardiness import rules
 from hocket.shop.tardiness.arrays import Ints, jobs
+from hocket.shop.tardiness.augmented import augmented_mdd, augmented_mddc
 from hocket.shop.tardiness.bounds import lower_bound
+from hocket.shop.tardiness.discovered import mddc
 from hocket.shop.tardiness.dynasearch import dynasearch
 from hocket.shop.tardiness.lawler import EddJobs, Engine, Lawler, Limits, easy, longest
 from hocket.shop.tardiness.objective import total_tardiness
@@ -26,7 +28,7 @@ COMPILED_FROM = 80
 """From so many jobs on, ``"auto"`` takes the compiled engine: below, loading Numba costs more."""
 
 MOST_FOR_DESCENT = 500
-"""With more jobs the fallback leaves out the descent, whose steps take n^3 operations."""
+"""With more jobs the fallback is plain rules: steps of the descent take n^3 operations."""
 
 BYTES_PER_ENTRY = 360
 """Of the plain Python engine: a key of four integers, a value, their share of the dictionary."""
@@ -133,14 +135,11 @@ def _sequence(machine: Engine, numbered: EddJobs) -> list[int] | None:
 
 def _incumbent(p: Ints, d: Ints, seconds: float | None) -> Ints:
     """A good sequence: the best of several rules, then at most `seconds` of dynasearch descent."""
-    candidates = (
-        rules.edd(p, d),
-        rules.psk(p, d),
-        augmented.augmented_mdd(p, d),
-        augmented.augmented_mddc(p, d),
-    )
+    few = len(p) <= MOST_FOR_DESCENT
+    rivals = (augmented_mdd, augmented_mddc) if few else (rules.mdd, mddc)
+    candidates = [rule(p, d) for rule in (rules.edd, rules.psk, *rivals)]
     best = min(candidates, key=lambda s: total_tardiness(s, p, d))
-    if len(p) > MOST_FOR_DESCENT:
+    if not few:
         return best
     unused = np.random.default_rng(0)  # no iterations, so no kicks
     found = dynasearch(p, d, start=best, rng=unused, iterations=0, time_limit=seconds)
