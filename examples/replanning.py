@@ -20,6 +20,7 @@ noisy = msgspec.structs.replace(calm, name="noisy", noise=LogNormal(cv=0.3))
 if __name__ == "__main__":
     plan = hocket.solve(calm, time_limit=30)
     print(f"planned: {plan.value}, {plan.status}")
+    assert plan.timeline is not None  # a solution without a schedule has none
     follow = FollowPlan.of(plan.timeline)
     print(f"followed as planned: {hocket.run(calm, follow).metrics['makespan']:g}")
     rolling = hocket.load_policy("shop/rolling", deviation=0, effort=0.1)

@@ -333,8 +333,8 @@ PAPER = Paper(
         "At n=20 the advantage of MDDC over MDD is within sampling error (paired, on the published "
         "instances: -0.16 ± 0.41 points; MDDC wins 169, loses 244).",
         "The normal set does not agree with its description: drawn from N(60, 20), cut to whole "
-        "numbers of at least 0, EDD's gap and the mean optimum differ from the printed ones by "
-        "more than sampling error. How it was really drawn is not published.",
+        "numbers of at least 0, EDD's gap differs from the printed one by more than sampling error "
+        "(with the published counts MDDC's does too). How it was really drawn is not published.",
         "Exact methods do not end at 100 jobs: decomposition proves 500 in seconds.",
     ),
 )
