@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from hocket.core import registry, study
-from hocket.core.domain import Generator
+from hocket.core.convert import convert
+from hocket.core.domain import Generator, resolve
 from hocket.core.errors import InputError, NotApplicable, UnknownName, UserError
 from hocket.core.load import check, load, load_policy
 from hocket.core.paper import Claim, Progress
@@ -135,21 +136,14 @@ def generate(name: str, *, seed: int = 0, **fields: Any) -> Scenario:
 
     Raises UnknownName for an unknown generator, InputError for wrong fields.
     """
-    from hocket.core.convert import convert
-
     generator: Generator = convert(dict(fields), registry.generator_class(name), source=name)
-    world = generator.make(seed)
-    if problems := list(world.problems()):
-        raise InputError(name, problems)
-    return world
+    return _sound(generator.make(seed), name)
 
 
 def reproduce(
     paper: str, *, full: bool = False, seed: int = 0, progress: Progress | None = None
 ) -> list[Claim]:
     """Run the experiment of a published system; see `hocket.core.paper.Claim`."""
-    from hocket.core.domain import resolve
-
     claims: list[Claim] = resolve(registry.paper(paper).reproduce)(
         full=full, seed=seed, progress=progress
     )
@@ -191,9 +185,14 @@ def _scenario(given: ScenarioLike) -> Scenario:
     """The scenario, sound: one that was built in Python is looked at as a file would be."""
     if not isinstance(given, Scenario):
         return load(given)
-    if problems := list(given.problems()):
-        raise InputError(given.name or "the scenario", problems)
-    return given
+    return _sound(given, given.name or "the scenario")
+
+
+def _sound(world: Scenario, source: str) -> Scenario:
+    """The scenario itself, if it has no problems."""
+    if problems := list(world.problems()):
+        raise InputError(source, problems)
+    return world
 
 
 def _policy(given: PolicyLike) -> Policy:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from hocket.api import Catalogue
 from hocket.cli.output import as_json
 from hocket.core import registry
 from hocket.core.policy import summary
 
-What = Literal["domains", "policies", "scenarios", "papers", "generators", "formats"]
-
 
 def list_(
-    what: Annotated[What | None, Parameter(name="KIND")] = None,
+    what: Annotated[Catalogue | None, Parameter(name="KIND")] = None,
     /,
     *,
     json: Annotated[bool, Parameter(negative="", help="Print one JSON document.")] = False,
@@ -27,7 +26,7 @@ def list_(
         hocket list policies
         hocket list scenarios --json
     """
-    kinds: tuple[What, ...] = (
+    kinds: tuple[Catalogue, ...] = (
         (what,) if what else ("domains", "policies", "generators", "formats", "scenarios", "papers")
     )
     found = {kind: _entries(kind) for kind in kinds}
@@ -42,7 +41,7 @@ def list_(
         tables.show(tables.listing(entries, title=kind))
 
 
-def _entries(kind: What) -> list[dict[str, str]]:
+def _entries(kind: Catalogue) -> list[dict[str, str]]:
     if kind == "domains":
         rows = [
             {

@@ -15,7 +15,8 @@ from hocket.shop.model import Machine, Setup
 from hocket.shop.policies.plans import FollowPlan
 from hocket.shop.policies.rules import FIFO, MWKR, Random
 from hocket.shop.simulate.jobshop import simulate
-from tests.shop.simulate.cases import FT06, job, on_machine, parse, shop, shops
+from tests.shop.published import FT06
+from tests.shop.simulate.cases import job, on_machine, parse, shop, shops
 
 
 def record(*spans, arrivals=()):

@@ -17,7 +17,8 @@ from hocket.shop.policies import plans
 from hocket.shop.policies.plans import FollowPlan, GifflerThompson
 from hocket.shop.policies.rules import FIFO, SPT
 from hocket.shop.simulate.jobshop import simulate
-from tests.shop.simulate.cases import FT06, LA01, parse, shop, shops
+from tests.shop.published import FT06, LA01
+from tests.shop.simulate.cases import parse, shop, shops
 
 RULES = sorted(plans.RULES)
 

@@ -34,7 +34,8 @@ from hocket.shop.policies.rules import (
     SlackPerOperation,
 )
 from hocket.shop.simulate.jobshop import simulate
-from tests.shop.simulate.cases import FT06, LA01, parse
+from tests.shop.published import FT06, LA01
+from tests.shop.simulate.cases import parse
 
 # Taillard's ta01, lowest job on ties; the first two are also what other authors report.
 TA01 = [(SPT(), 1462), (MWKR(), 1491), (MOPNR(), 1438), (FIFO(), 1486)]

@@ -7,8 +7,9 @@ from hocket.core.errors import UnknownName
 from hocket.shop.search import dispatch, makespan
 from hocket.shop.search.dispatch import RULES, best_rule, reference_rollouts
 from hocket.shop.search.rollout import rollouts
+from tests.shop.published import FT06, FT10
 
-from .shops import FT06, FT10, check, parse, random_shop, shops
+from .shops import check, parse, random_shop, shops
 
 
 def taillard(time_seed, machine_seed, jobs, machines):

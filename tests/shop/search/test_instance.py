@@ -13,8 +13,9 @@ from hocket.shop.search.instance import (
     order_of,
     sequences_of,
 )
+from tests.shop.published import FT06
 
-from .shops import FT06, check, optimum, parse, random_shop, shops
+from .shops import check, optimum, parse, random_shop, shops
 
 
 @given(shops())

@@ -14,8 +14,9 @@ from hocket.shop.search.cpsat import Model, prove
 from hocket.shop.search.dispatch import best_rule
 from hocket.shop.search.incumbent import Incumbent
 from hocket.shop.search.instance import makespan, order_of, semi_active
+from tests.shop.published import FT06, FT10, LA01, LA02
 
-from .shops import FT06, FT10, LA01, LA02, check, optimum, parse, random_shop, shops
+from .shops import check, optimum, parse, random_shop, shops
 
 
 @pytest.mark.parametrize(

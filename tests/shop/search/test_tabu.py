@@ -9,8 +9,9 @@ from hocket.shop.search.instance import order_of, sequences_of
 from hocket.shop.search.reference import tabu_search
 from hocket.shop.search.relink import PathRelinking, between, distance
 from hocket.shop.search.tabu import Tabu, tenure
+from tests.shop.published import FT06, FT10, LA01
 
-from .shops import FT06, FT10, LA01, check, optimum, parse, random_shop, shops
+from .shops import check, optimum, parse, random_shop, shops
 
 
 def both(shop, order, limit, seed=1, patience=10**6, target=0):

@@ -14,7 +14,8 @@ from hocket.shop.policies.rules import FIFO, LPT, LWKR, MOPNR, MWKR, SPT, Random
 from hocket.shop.simulate.handover import Escape, find_circle
 from hocket.shop.simulate.jobshop import simulate
 from tests.data import shared
-from tests.shop.simulate.cases import FT06, LA01, parse, shop, shops
+from tests.shop.published import FT06, LA01
+from tests.shop.simulate.cases import parse, shop, shops
 
 # Rules in a simulator of the same definition, recorded when the facts of this domain were gathered.
 SWAP = [

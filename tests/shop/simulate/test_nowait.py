@@ -10,7 +10,8 @@ from hocket.shop.dispatch import Start
 from hocket.shop.model import Job, JobShop, Machine, Operation, Setup
 from hocket.shop.policies.rules import FIFO, LPT, SPT, Random
 from hocket.shop.simulate.jobshop import simulate
-from tests.shop.simulate.cases import FT06, job, nowait_shops, on_machine, parse, shop
+from tests.shop.published import FT06
+from tests.shop.simulate.cases import job, nowait_shops, on_machine, parse, shop
 from tests.shop.simulate.test_jobshop import Scripted, runs
 
 
