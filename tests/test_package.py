@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMIT = 600_000  # bytes
+LIMIT = 900_000  # bytes: source alone, some 250 kB a domain; data that grew in would show
 
 
 def test_the_wheel_is_small_and_whole(tmp_path: Path) -> None:

@@ -97,11 +97,13 @@ def solve(
     workers: int = 2,
     progress: OnImprovement | None = None,
     stop: Callable[[], bool] | None = None,
+    on: str = "local",
 ) -> Solution:
     """Solve to a proven bound within `time_limit` seconds of wall time.
 
     The objective is the scenario's own unless given; see `model.objectives`. `method` "auto" takes
-    what is best for the problem; others are named in the registry, such as "cp-sat". Raises
+    what is best for the problem; others are named in the registry, such as "cp-sat". `on` "ray"
+    spreads the work over a Ray cluster, for problems that are solved by simulation. Raises
     UnknownName for an unknown objective or method, NotApplicable for a problem that has no exact
     model or that the method cannot solve.
     """
@@ -109,15 +111,19 @@ def solve(
     problem = registry.problem_type(world)
     if not problem.solve:
         raise NotApplicable(f"{problem.name} has no exact model; run or compare policies instead")
-    if objective is not None and objective not in problem.objectives:
-        raise UnknownName("objective", objective, problem.objectives)
+    known = (*(problem.solves or problem.objectives), *problem.maximises)
+    if objective is not None and objective not in known:
+        raise UnknownName("objective", objective, known)
     if method not in problem.methods:
         raise UnknownName(f"method for {problem.name}", method, problem.methods)
     if not time_limit >= 0:
         raise UserError(f"the time limit is {time_limit} seconds; it must be 0 or more")
     if workers < 1:
         raise UserError(f"workers must be at least 1, got {workers}")
+    if on != "local" and not problem.spreads:
+        raise NotApplicable(f"{problem.name} is solved on this machine only, not on {on!r}")
     Streams(seed)  # refuses what is no seed
+    where = {"on": on} if problem.spreads else {}
     found: Solution = problem.get("solve")(
         world,
         objective,
@@ -127,6 +133,7 @@ def solve(
         workers=workers,
         progress=progress,
         stop=stop,
+        **where,
     )
     return found
 

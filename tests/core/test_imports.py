@@ -110,11 +110,15 @@ def test_import_hocket_loads_nothing_but_the_standard_library():
     assert ours - set(sys.stdlib_module_names) == {"hocket"}
 
 
-def test_running_a_shop_loads_no_other_domain_and_no_paper():
-    code = "import hocket; hocket.run('shop/ta01', 'shop/spt')\nimport sys; print(*sys.modules)"
+@pytest.mark.parametrize(
+    ("asked", "domain"), [("'shop/ta01', 'shop/spt'", "shop"), ("'serving/chat'", "serving")]
+)
+def test_a_run_loads_no_other_domain_and_no_paper(asked, domain):
+    code = f"import hocket; hocket.run({asked})\nimport sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     parts = {name.split(".")[1] for name in done.stdout.split() if name.startswith("hocket.")}
-    assert parts <= {"api", "core", "solvers", "shop"}
+    assert domain in parts
+    assert parts <= {"api", "core", "solvers", "report", domain}
 
 
 def test_no_verb_is_hidden_by_a_package_of_its_name():

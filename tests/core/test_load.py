@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hocket.core import registry
 from hocket.core.domain import Domain, Format
 from hocket.core.errors import InputError, Problem, UnknownName, UserError
-from hocket.core.load import check, load, save
+from hocket.core.load import check, examine, load, save
 from hocket.shop.model import JobShop, Project, SingleMachine
 from tests.data import shared
 
@@ -438,3 +438,11 @@ jobs:
         (6, "jobs[2].name"),
         (6, "jobs[2].operations[0].machine"),
     }
+
+
+def test_examining_gives_the_scenario_or_what_is_wrong():
+    world, problems = examine("shop/ta01")
+    assert world == load("shop/ta01") and problems == ()
+    assert world.notes() == ()
+    assert examine("shop/ta81") == (None, check("shop/ta81"))
+    assert check("shop/ta81")

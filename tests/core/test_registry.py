@@ -11,13 +11,6 @@ from hocket.core.run import run
 from hocket.shop.policies.rules import SPT
 from tests.testing.toy.policies.simple import First
 
-CACHES = ("domains", "problem_types", "_policies_of", "_plugged_policies", "papers")
-
-
-def forget():
-    for name in CACHES:
-        getattr(registry, name).cache_clear()
-
 
 @pytest.fixture
 def plugged(monkeypatch):
@@ -31,11 +24,11 @@ def plugged(monkeypatch):
             ]
 
         monkeypatch.setattr(registry, "entry_points", entry_points)
-        forget()
+        registry.refresh()
 
     yield install
     monkeypatch.undo()
-    forget()
+    registry.refresh()
 
 
 def toy():
@@ -94,21 +87,39 @@ def test_every_named_scenario_has_a_domain_and_loads_by_that_name():
 
 
 def test_generators_and_formats_have_names_that_differ():
-    assert set(registry.generators()) == {
-        f"shop/{kind.name}" for kind in registry.generators().values()
-    }
+    names = registry.generators()
+    assert all(name.endswith(f"/{kind.name}") for name, kind in names.items())
+    assert {name.partition("/")[0] for name in names} == {"shop", "serving"}
     for name, one in registry.formats().items():
         assert one.name == name
 
 
 def test_a_plugged_domain_brings_its_policies_problems_and_names(plugged):
     plugged(domains={"toy": toy})
-    assert list(registry.domains()) == ["shop", "toy"]
+    assert list(registry.domains()) == ["shop", "serving", "toy"]
     assert registry.policy_class("toy/first") is First
     assert "toy/boxes" in registry.problem_types()
     world = load("toy/three")
     assert run(world, load_policy("toy/smallest")).metrics["makespan"] == 6
     assert load({"problem": "toy/boxes", "sizes": [3, 4]}).sizes == (3, 4)
+
+
+def test_a_domain_is_imported_only_when_it_is_asked_for(plugged):
+    plugged(domains={"theirs": fail, "toy": toy})
+    assert registry.domain_names() == ("shop", "serving", "theirs", "toy")
+    assert load("shop/ta01").jobs
+    assert registry.problem_type("toy/boxes").name == "boxes"
+    with pytest.raises(UserError, match="the plugin theirs"):
+        registry.problem_types()
+
+
+def test_what_is_known_of_one_domain():
+    for known in (registry.policies, registry.generators, registry.scenario_names):
+        both = [*known("shop"), *known("serving")]
+        assert sorted(known()) == sorted(both)
+        assert all(name.startswith("serving/") for name in known("serving"))
+    assert {*registry.formats("shop")}.isdisjoint(registry.formats("serving"))
+    assert registry.formats() == registry.formats("shop") | registry.formats("serving")
 
 
 def test_a_plugged_domain_does_not_replace_a_built_in_one(plugged):
@@ -139,6 +150,7 @@ def test_a_broken_plugin_is_named(plugged):
     plugged(domains={"theirs": fail})
     with pytest.raises(UserError, match=r"ImportError: no module named numpyy.*uninstall"):
         registry.domains()
+    assert registry.domain("shop").name == "shop"  # whoever asks for another is not bothered
 
 
 def test_two_built_in_policies_of_one_name_are_an_error(monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hocket.core.timeline import Gauge, Point, Span, Timeline
+from hocket.core.timeline import Gauge, Point, Span, Tally, Timeline
 
 TEXT = st.text(max_size=5)
 TICK = st.integers(0, 2**40)
@@ -15,6 +15,7 @@ RECORD = st.one_of(
     st.builds(Span, TEXT, TEXT, TEXT, TEXT, TICK, TICK, TEXT),
     st.builds(Point, TEXT, TEXT, TEXT, TEXT, TICK, TEXT),
     st.builds(Gauge, TEXT, TEXT, TICK, st.floats(allow_nan=False, allow_infinity=False)),
+    st.builds(Tally, TEXT, TEXT, TICK, TICK),
 )
 
 
@@ -25,8 +26,10 @@ def made(records, unit="s", lanes=("m0", "m1")):
             timeline.span(*record)
         elif isinstance(record, Point):
             timeline.point(*record)
-        else:
+        elif isinstance(record, Gauge):
             timeline.gauge(*record)
+        else:
+            timeline.tally(*record)
     return timeline
 
 
@@ -38,6 +41,7 @@ def test_what_goes_in_comes_out_also_after_a_detour_through_bytes(records):
         assert list(one.spans()) == [r for r in records if isinstance(r, Span)]
         assert list(one.points()) == [r for r in records if isinstance(r, Point)]
         assert list(one.gauges()) == [r for r in records if isinstance(r, Gauge)]
+        assert list(one.tallies()) == [r for r in records if isinstance(r, Tally)]
         assert (one.unit, one.lanes, len(one)) == ("s", ("m0", "m1"), len(records))
         assert one == timeline
         assert one.digest() == timeline.digest()
@@ -47,7 +51,7 @@ def test_what_goes_in_comes_out_also_after_a_detour_through_bytes(records):
 @given(st.lists(RECORD, max_size=5), st.lists(RECORD, max_size=5))
 def test_equal_digests_mean_equal_records(a, b):
     def sorted_by_kind(records):
-        return [[r for r in records if isinstance(r, kind)] for kind in (Span, Point, Gauge)]
+        return [[r for r in records if isinstance(r, kind)] for kind in (Span, Point, Gauge, Tally)]
 
     same = repr(sorted_by_kind(a)) == repr(sorted_by_kind(b))
     assert (made(a).digest() == made(b).digest()) == same
@@ -67,14 +71,17 @@ def test_records_by_kind():
             Span("setup", "m0", "j0", "j0.0", 0, 1),
             Point("arrive", "", "j0", "", 9),
             Gauge("queue", "m0", 3, 2.5),
+            Tally("gap", "m0", 7, 40),
         ]
     )
     assert [s.kind for s in timeline.spans("setup")] == ["setup"]
     assert [s.reason for s in timeline.spans("run")] == ["only one"]
     assert list(timeline.points("leave")) == []
     assert [g.value for g in timeline.gauges("queue")] == [2.5]
+    assert [(t.value, t.count) for t in timeline.tallies("gap")] == [(7, 40)]
+    assert list(timeline.tallies("loss")) == []
     assert timeline.end == 9
-    assert repr(timeline) == "Timeline(2 spans, 1 points, 1 gauges, end=9 s)"
+    assert repr(timeline) == "Timeline(2 spans, 1 points, 1 gauges, 1 tallies, end=9 s)"
     assert timeline.columns()["spans"]["start"] == [1, 0]
     assert made([]).end == 0
 

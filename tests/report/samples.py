@@ -34,6 +34,8 @@ def timelines(draw: st.DrawFn) -> Timeline:
         timeline.point(kind, lane, group, name, draw(ticks), reason)
     for _ in range(draw(st.integers(0, 6))):
         timeline.gauge(draw(texts), draw(texts), draw(ticks), draw(st.floats(-9, 9)))
+    for _ in range(draw(st.integers(0, 4))):
+        timeline.tally(draw(texts), draw(texts), draw(st.integers(0, 10**9)), draw(ticks))
     return timeline
 
 

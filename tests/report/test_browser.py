@@ -16,7 +16,9 @@ import pytest
 
 from hocket.core.timeline import Span, Timeline
 from hocket.report import document, html
+from hocket.report.figures import Arrow, Band, Sign
 from tests.report.samples import broken, differences, large, rows, small, solved
+from tests.report.test_figures import crowded, figured, strips
 from tests.report.test_html import hostile_document
 
 pytestmark = pytest.mark.browser
@@ -474,3 +476,101 @@ def test_far_more_bars_than_pixels_are_drawn_once_a_pixel(browser: Browser) -> N
     browser.open(document.from_run(scenario="dense", policy="p", timeline=timeline))
     pixels = browser.run("document.querySelector('.lanes').clientWidth")
     assert browser.run("hocket.panels[0].drawn") < 4 * pixels + 100
+
+
+def test_plots_say_what_lies_under_the_pointer(browser: Browser) -> None:
+    browser.open(figured())
+    browser.run("document.querySelector('.plotted').scrollIntoView({block: 'center'})")
+    point = browser.run("hocket.plots[0].where(0, 1)")  # 10 ms, where the step to 50 % is
+    browser.mouse("mouseMoved", point["x"] + 2, point["y"] + 30)
+    browser.wait("!document.querySelector('.tooltip').hidden")
+    told = browser.text(".tooltip")
+    assert "shop/spt50%" in told and "shop/mwr40%" in told
+    assert browser.run("document.querySelectorAll('.plotted path').length") == 2
+    assert browser.text(".plotted text.limit") == "SLO"
+
+
+def test_the_legend_hides_lines_and_shows_them_again(browser: Browser) -> None:
+    browser.open(figured())
+    chip = browser.chrome.find_element("css selector", ".chip.line")
+    chip.click()
+    assert browser.run("document.querySelectorAll('.plotted path').length") == 1
+    chip.click()
+    assert browser.run("document.querySelectorAll('.plotted path').length") == 2
+
+
+def test_a_plot_is_also_a_table(browser: Browser) -> None:
+    browser.open(figured())
+    browser.run("document.querySelector('.plotted details').open = true")
+    browser.wait("document.querySelectorAll('.plotted tbody tr').length === 6")
+    assert "shop/spt10 ms50%" in browser.text(".plotted tbody")
+
+
+def test_metrics_have_their_units_and_the_chief_ones_come_first(browser: Browser) -> None:
+    browser.open(figured())
+    assert browser.text(".tiles") == "wait4.2 ms"
+    browser.run("document.querySelector('.tiles + details').open = true")
+    assert browser.text(".meanings tbody").startswith("wait4.2 mstime that a job waitsmade3")
+
+
+def test_strips_share_the_time_of_the_gantt_chart(browser: Browser) -> None:
+    browser.open(figured())
+    browser.run("document.querySelector('.strips canvas').scrollIntoView({block: 'center'})")
+    browser.wait("hocket.strips[0].drawn === 6")  # two levels of three lanes
+    at = browser.run("hocket.strips[0].where(1, 35)")
+    browser.mouse("mouseMoved", at["x"], at["y"])
+    browser.wait("!document.querySelector('.tooltip').hidden")
+    assert "m1 at 35 s" in browser.text(".tooltip") and "used4waiting2" in browser.text(".tooltip")
+    before = browser.run("hocket.view")
+    browser.mouse("mouseWheel", at["x"], at["y"], deltaX=0, deltaY=-300)
+    browser.wait(f"hocket.view.to - hocket.view.from < {0.8 * (before['to'] - before['from'])}")
+
+
+def test_arrows_signs_and_states_are_drawn_in_their_colours(browser: Browser) -> None:
+    shown = msgspec.structs.replace(
+        strips(),
+        signs=("preempted",),
+        events=(Sign(0, 20, 0, 3, ""),),
+        arrows=(Arrow(0, 2, 30, 60, "j1: 3 stages"),),
+        bands=(Band(1, 70, 90, "down"),),
+    )
+    browser.open(document.from_run(scenario="s", policy="p", timeline=small(), figures=[shown]))
+    browser.wait("hocket.strips[0].drawn === 8")
+    colours = browser.colours(".strips canvas")
+    assert colours["c2321f"] > 10  # the sign of preemption
+    assert sum(n for c, n in colours.items() if near(c, "aa4499", 40)) > 60  # the arrow
+    assert sum(n for c, n in colours.items() if near(c, "cfd3d8", 12)) > 500  # the state
+    assert "preempted" in browser.text(".strips .legend")
+    assert "migrated" in browser.text(".strips .legend")
+    end = browser.run("hocket.strips[0].where(2, 60)")
+    browser.mouse("mouseMoved", end["x"], end["y"])
+    browser.wait("!document.querySelector('.tooltip').hidden")
+    assert "from m0j1: 3 stages (30 s)" in browser.text(".tooltip")
+
+
+def near(colour: str, other: str, reach: int) -> bool:
+    parts = zip(bytes.fromhex(colour), bytes.fromhex(other), strict=True)
+    return max(abs(a - b) for a, b in parts) <= reach
+
+
+def test_a_run_too_large_for_bars_has_strips_alone(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document, "MOST_BARS", 30)
+    made = document.from_run(scenario="s", policy="p", timeline=crowded(40), figures=[strips()])
+    browser.open(made)
+    browser.wait("hocket.strips[0].drawn > 0")
+    assert browser.run("hocket.panels.length") == 0
+    assert "40 runs" in browser.text("section h3")
+
+
+def test_figures_in_the_dark_and_on_a_narrow_screen(browser: Browser) -> None:
+    browser.emulate(prefers_color_scheme="dark")
+    browser.open(figured())
+    stroke = "getComputedStyle(document.querySelector('.plotted path')).stroke"
+    assert browser.run(stroke) == "rgb(91, 147, 204)"
+    width = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", width)
+    browser.wait("document.querySelector('.plotted svg').clientWidth < 380")
+    assert browser.run("document.documentElement.scrollWidth") <= 400
+    browser.chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -40,6 +40,7 @@ def test_parquet_files_and_their_names(tmp_path: Path) -> None:
         "run.parquet",
         "run.points.parquet",
         "run.gauges.parquet",
+        "run.tallies.parquet",
     ]
     spans = parquet.read_table(written[0]).to_pydict()
     assert spans["name"] == ["1.1", "setup", "2.1", "1.2", "breakdown", "2.2"]
@@ -58,7 +59,7 @@ def test_arrow_tables_carry_unit_and_lanes() -> None:
 
 
 def test_csv_holds_every_row(tmp_path: Path) -> None:
-    spans, points, gauges = write_columns(small(), tmp_path / "run.csv")
+    spans, points, gauges, _ = write_columns(small(), tmp_path / "run.csv")
     with spans.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[0] == {

@@ -16,9 +16,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hocket.core.domain import Measure
 from hocket.core.errors import InputError, UserError
 from hocket.core.timeline import Timeline
 from hocket.report import document, html
+from hocket.report.figures import Arrow, Axis, Band, Lane, Level, Line, Mark, Plot, Sign, Strips
 from hocket.report.lanes import BACKGROUND
 from tests.report.samples import HOSTILE, broken, differences, large, rows, small, solved
 
@@ -54,6 +56,30 @@ class Page(HTMLParser):
         return [(attrs, text) for (name, attrs), text in pairs if name == tag]
 
 
+def hostile_figures() -> tuple[Plot, Strips]:
+    axis = Axis(label=HOSTILE)
+    line = Line(label=HOSTILE, x=(1, 2), y=(1, 2), name=HOSTILE, notes=(HOSTILE, HOSTILE))
+    marks = (Mark(at=1, label=HOSTILE),)
+    plot = Plot(
+        group=HOSTILE, title=HOSTILE, caption=HOSTILE, x=axis, y=axis, lines=(line,), marks=marks
+    )
+    strips = Strips(
+        group=HOSTILE,
+        title=HOSTILE,
+        caption=HOSTILE,
+        unit="s",
+        end=9,
+        step=1,
+        levels=(Level(name=HOSTILE, top=1),),
+        lanes=(Lane(name=HOSTILE, values=((0.5, None, 1.0),)),) * 2,
+        signs=(HOSTILE,),
+        events=(Sign(0, 2, 0, 1, HOSTILE),),
+        arrows=(Arrow(0, 1, 1, 2, HOSTILE),),
+        bands=(Band(0, 1, 2, HOSTILE),),
+    )
+    return plot, strips
+
+
 def hostile_document() -> document.Document:
     timeline = Timeline("s", (HOSTILE,))
     timeline.span(HOSTILE, HOSTILE, HOSTILE, HOSTILE, 0, 5, HOSTILE)
@@ -73,6 +99,8 @@ def hostile_document() -> document.Document:
         timelines=[(HOSTILE, timeline)],
         metrics={HOSTILE: {HOSTILE: 1.0}},
         due={HOSTILE: 3},
+        figures=hostile_figures(),
+        measures={HOSTILE: Measure(HOSTILE, "lower", HOSTILE, True)},
     )
 
 

@@ -43,6 +43,17 @@ def everything() -> list[RenderableType]:
     ]
 
 
+def test_units_stand_beside_what_has_them() -> None:
+    text = shown(tables.metrics({"wait": 0.25, "made": 3}, "tiny", units={"wait": "s"}))
+    assert [line.split() for line in text.splitlines() if line][-2:] == [
+        ["wait", "0.2500", "s"],
+        ["made", "3"],
+    ]
+    units = {"makespan": "min", "throughput": "share"}
+    text = shown(tables.comparison(rows(), units=units))
+    assert "makespan (min)" in text and "throughput (" not in text
+
+
 def test_metrics() -> None:
     text = shown(tables.metrics({"makespan": 130, "total_tardiness": 12345.678}, "tiny"))
     assert text.splitlines() == [

@@ -22,6 +22,8 @@ FIELDS = {
     "X": {"name", "cat", "pid", "tid", "ts", "dur", "args"},
     "i": {"name", "cat", "pid", "tid", "ts", "s", "args"},
     "C": {"name", "pid", "ts", "args"},
+    "s": {"name", "cat", "pid", "tid", "ts", "id"},
+    "f": {"name", "cat", "pid", "tid", "ts", "id", "bp"},
 }
 
 
@@ -126,3 +128,18 @@ def test_written_file_is_the_trace(tmp_path: Path) -> None:
     assert json.loads(path.read_text()) == to_chrome(small())
     with pytest.raises(UserError, match="nowhere"):
         write_trace(small(), tmp_path / "nowhere" / "run.json")
+
+
+def test_what_goes_to_another_lane_has_an_arrow_to_what_it_does_there() -> None:
+    timeline = Timeline("us", ("a", "b"))
+    timeline.span("run", "a", "r1", "decode 5", 0, 10)
+    timeline.span("migrate", "a", "r1", "b", 5, 20)
+    timeline.span("run", "b", "r2", "decode 9", 0, 50)
+    timeline.span("run", "b", "r1", "decode 3", 25, 40)
+    timeline.span("run", "b", "r1", "decode 4", 60, 70)
+    timeline.span("migrate", "a", "r3", "b", 80, 90)  # never begins there
+    trace = to_chrome(timeline)
+    (left,), (came,) = of(trace, "s"), of(trace, "f")
+    assert (left["ts"], came["ts"], left["id"]) == (5, 25, came["id"])
+    slices = {(e["args"]["operation"], e["ts"]): e["tid"] for e in of(trace, "X")}
+    assert (left["tid"], came["tid"]) == (slices["b", 5], slices["decode 3", 25])

@@ -1,11 +1,13 @@
 import pickle
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from hocket.core.errors import UnknownName
 from hocket.core.run import run
-from hocket.core.timeline import Timeline
+from hocket.core.streams import Streams
+from hocket.core.timeline import Span, Timeline
 from hocket.shop.generate import Blocking, Taillard
 from hocket.shop.policies.plans import FollowPlan, GifflerThompson
 from hocket.shop.policies.rules import ATC, SPT, Random
@@ -20,6 +22,7 @@ from hocket.testing import (
     check_policy,
 )
 from hocket.testing.policy import _check_conservation
+from hocket.testing.watch import Watched
 from tests.testing import broken
 
 SMALL = (Taillard(jobs=7, machines=2).make(1),)
@@ -142,3 +145,60 @@ def test_work_is_counted_whatever_the_checker_says(timeline, told):
     with pytest.raises(ConservationError, match=told):
         _check_conservation(SPT(), SMALL[0], timeline)
     _check_conservation(SPT(), SMALL[0], recorded(("a", 0, 2), ("a", 2, 3), arrivals=("a",)))
+
+
+def test_what_the_world_refuses_need_not_run():
+    timeline = recorded(("a", 0, 2), arrivals=("a", "b"))
+    timeline.point("reject", "", "b", "", 0, "too long")
+    _check_conservation(SPT(), SMALL[0], timeline)
+
+
+class Roles:
+    """A decider that holds one, makes others, and answers with plain things."""
+
+    name = "toy/roles"
+
+    class Part:
+        limits = (1, 2)
+
+        def pick(self, view):
+            view.append("changed")
+
+    def __init__(self):
+        self.front, self.empty = self.Part(), None
+
+    def begin(self, scenario, streams):
+        return self
+
+    def part(self, name):
+        return self.Part()
+
+    def policy(self):
+        return SPT()
+
+    def plain(self):
+        return [(1, "a"), {"b": 2.0}, np.arange(3), Span("run", "m", "j", "o", 0, 1), SMALL[0]]
+
+
+def test_deciders_within_a_decider_are_watched_and_nothing_else_is():
+    watched = Watched(Roles())
+    decider = watched.begin(None, None)
+    assert decider.empty is None
+    assert decider.part("a").limits == (1, 2)
+    for found, given in zip(decider.plain(), Roles().plain(), strict=True):
+        assert type(found) is type(given)
+    assert decider.policy().begin(SMALL[0], Streams(0)).dispatch  # a policy may decide itself
+    assert watched.decisions == 4
+    for part in (decider.front, decider.part("b")):
+        with pytest.raises(MutationError, match=r"changed Pad\.lines"):
+            part.pick(Pad())
+
+
+class Pad:
+    """A view that lets itself be written on."""
+
+    def __init__(self):
+        self.lines = ()
+
+    def append(self, line):
+        self.lines += (line,)

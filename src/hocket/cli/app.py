@@ -32,6 +32,7 @@ COMMANDS = {
     "compare": ("hocket.cli.compare:compare", "Compare policies over seeds."),
     "solve": ("hocket.cli.solve:solve", "Solve to a proven bound."),
     "reproduce": ("hocket.cli.reproduce:reproduce", "Re-run a paper's experiment."),
+    "calibrate": ("hocket.cli.calibrate:calibrate", "Fit a cost model to measurements."),
 }
 
 

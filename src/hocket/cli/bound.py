@@ -9,7 +9,8 @@ import msgspec
 
 from hocket import api
 from hocket.cli.output import Ticker
-from hocket.core.registry import problem_type
+from hocket.core.errors import NotApplicable
+from hocket.core.registry import problem_type, tag_of
 from hocket.core.scenario import Scenario
 from hocket.core.solution import Solution
 from hocket.core.study import Comparison
@@ -32,6 +33,11 @@ def solutions(worlds: Sequence[Scenario], seconds: float, tick: Ticker) -> list[
     """Solve each scenario for its own objective, for at most so many seconds each."""
     found: list[Solution] = []
     for world in worlds:
+        if problem_type(world).solves:
+            tag = tag_of(world)
+            raise NotApplicable(
+                f"what solve finds of {tag} is no bound for policies; leave --solve"
+            )
 
         def progress(
             now: float, value: float | None, bound: float | None, name: str = world.name

@@ -19,9 +19,13 @@ from hocket.cli.output import (
     due_dates,
     duration,
     facts,
+    figures,
+    measures,
     say,
+    say_notes,
     shown_metrics,
     ticking,
+    units,
 )
 from hocket.cli.run import Report
 from hocket.core import study
@@ -78,6 +82,8 @@ def compare(
         hocket compare my-shop.yaml --policy my_rule.py --policy shop/atc --seeds 100 --resume
     """
     worlds = [api.load(name) for name in scenarios]
+    for world in worlds:
+        say_notes(world)
     policies = [with_fields(api.load_policy(name), ()) for name in policy]
     policies = policies or api.default_policies(*worlds)
     if settings:
@@ -170,6 +176,7 @@ def _show(
             [row for row in found.differences if row.metric == metrics[0]],
             failures=found.failures,
             better=better(worlds[0]),
+            units=units(worlds[0]),
         )
     )
     for name, world, one in zip(study.labels(worlds), worlds, solved, strict=False):
@@ -201,17 +208,20 @@ def _write_report(
     if len(worlds) > 1:
         summary["scenarios"] = ", ".join(w.name for w in worlds)
     due = due_dates(worlds[0])
+    timelines = [(label, r.timeline) for label, r in runs]
     page = document.from_compare(
         rows=found.rows,
         differences=found.differences,
         failures=found.failures,
         better=better(worlds[0]),
-        timelines=[(label, r.timeline) for label, r in runs],
+        timelines=timelines,
         metrics={label: r.metrics for label, r in runs},
         due=due,
         command=command_line(),
         seed=f"{seed} .. {seed + found.seeds - 1}" if found.seeds > 1 else seed,
         facts=summary,
+        figures=figures(worlds[0], timelines),
+        measures=measures(worlds[0]),
     )
     if solved:
         page = bound.with_solution(page, worlds[0], solved[0], due)

@@ -9,9 +9,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hocket import api
-from hocket.cli.output import as_json, say
+from hocket.cli.output import as_json, say, say_notes
 from hocket.core import registry
 from hocket.core.fields import with_fields
+from hocket.core.load import examine
 from hocket.core.save import dumps, save
 
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON document.")]
@@ -34,15 +35,17 @@ def check(
         hocket check my-shop.yaml
         hocket check instances/*.jsp --json
     """
-    found = {name: api.check(name) for name in files}
+    found = {name: examine(name) for name in files}
     if json:
-        as_json([{"file": name, "problems": problems} for name, problems in found.items()])
-    else:
-        for name, problems in found.items():
+        as_json([{"file": name, "problems": problems} for name, (_, problems) in found.items()])
+    for name, (scenario, problems) in found.items():
+        if not json:
             print(f"{name}: ok" if not problems else f"{name}:")
             for problem in problems:
                 print(f"  {problem}")
-    return 1 if any(found.values()) else 0
+        if scenario is not None:
+            say_notes(scenario)
+    return 1 if any(problems for _, problems in found.values()) else 0
 
 
 def schema(
@@ -64,14 +67,20 @@ def convert(
     output: Annotated[Path, Parameter(name="FILE", help="To write; its suffix says what.")],
     /,
 ) -> None:
-    """Write a scenario in another format: .yaml, .json, .toml, .jsp, .fjs, .csv, .sm, .mm.
+    """Write a scenario in another format: .yaml, .json, .toml, or a suffix of its domain's formats.
+
+    Of the shop .jsp, .fjs, .csv, .sm and .mm are written, of serving .csv and .jsonl (the requests
+    alone).
 
     Examples:
 
         hocket convert shop/ta01 ta01.jsp
         hocket convert jobs.csv jobs.yaml
+        hocket convert azure.csv requests.jsonl
     """
-    save(api.load(scenario), output)
+    found = api.load(scenario)
+    say_notes(found)
+    save(found, output)
     say(f"wrote {output}")
 
 

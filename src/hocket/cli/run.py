@@ -9,7 +9,19 @@ from cyclopts import Parameter
 
 from hocket import api
 from hocket.cli.files import Json, Settings
-from hocket.cli.output import as_json, command_line, due_dates, facts, say
+from hocket.cli.output import (
+    as_json,
+    command_line,
+    due_dates,
+    facts,
+    figures,
+    main_metrics,
+    measures,
+    say,
+    say_notes,
+    say_rejected,
+    units,
+)
 from hocket.core import registry
 from hocket.core.errors import HocketError, RunError
 from hocket.core.fields import with_fields
@@ -50,6 +62,9 @@ def run(
         Path | None,
         Parameter(validator=_place, help="Write the timeline: .json, .csv, .parquet or .arrow."),
     ] = None,
+    everything: Annotated[
+        bool, Parameter(name="--all", negative="", help="Print all metrics, not the main ones.")
+    ] = False,
     json: Json = False,
 ) -> int:
     """Simulate one policy on one scenario: a file, or a name such as shop/ta41.
@@ -63,6 +78,7 @@ def run(
         hocket run my-shop.yaml --policy my_rule.py --json
     """
     world = api.load(scenario)
+    say_notes(world)
     chosen = api.default_policies(world)[0] if policy is None else api.load_policy(policy)
     chosen = with_fields(chosen, settings)
     try:
@@ -86,6 +102,8 @@ def run(
                 command=command_line(),
                 seed=seed,
                 facts=facts(world),
+                figures=figures(world, [(str(chosen), done.timeline)]),
+                measures=measures(world),
             ),
             report,
         )
@@ -110,10 +128,15 @@ def run(
     else:
         from hocket.report import tables
 
-        tables.show(tables.metrics(done.metrics, title=f"{world.name}: {chosen}, seed {seed}"))
+        title = f"{world.name}: {chosen}, seed {seed}"
+        main = main_metrics(world, done.metrics) if not everything else done.metrics
+        tables.show(tables.metrics(main, title=title, units=units(world)))
+        if len(main) < len(done.metrics):
+            say(f"{len(done.metrics) - len(main)} more metrics with --all or --json")
         for path in (report, trace, timeline):
             if path is not None:
                 say(f"wrote {path}")
+    say_rejected(done.timeline)
     for violation in violations:
         say(f"check: {violation}")
     return 1 if violations else 0

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from hocket import api
 from hocket.cli.files import Json
-from hocket.cli.output import as_json, command_line, due_dates, facts, say, ticking
+from hocket.cli.output import (
+    as_json,
+    command_line,
+    due_dates,
+    facts,
+    figures,
+    measures,
+    say,
+    say_notes,
+    ticking,
+)
 from hocket.cli.run import Named, Report
 from hocket.core import registry
-from hocket.core.errors import NotApplicable
-from hocket.core.save import save_policy
+from hocket.core.domain import ProblemType
+from hocket.core.errors import NotApplicable, UnknownName, UserError
+from hocket.core.save import save, save_policy
 from hocket.core.solution import Solution
 from hocket.core.timeline import Timeline
 from hocket.core.writing import require_place
@@ -26,35 +37,48 @@ def solve(
     objective: Annotated[
         str | None, Parameter(help="What to minimise; default: the scenario's own.")
     ] = None,
+    maximise: Annotated[
+        str | None, Parameter(help="What to maximise instead, such as goodput.")
+    ] = None,
     method: Annotated[
         str, Parameter(help="How: auto, cp-sat, or for one machine decomposition or mip.")
     ] = "auto",
     time_limit: Annotated[float, Parameter(help="Seconds of wall time.")] = 60.0,
-    workers: Annotated[int, Parameter(help="Threads of the solver.")] = 2,
+    workers: Annotated[int, Parameter(help="Threads or processes of the solver.")] = 2,
+    on: Annotated[
+        Literal["local", "ray"], Parameter(help="Where to run, if it is simulations.")
+    ] = "local",
     seed: Annotated[int, Parameter(help="Seed of the search.")] = 0,
     report: Report = None,
     plan: Annotated[
         Path | None,
-        Parameter(help="Write the schedule as a policy file, for run and compare to follow."),
+        Parameter(help="Write the schedule as a policy file, or the fleet found, to be run."),
     ] = None,
     json: Json = False,
 ) -> int:
-    """Find the best schedule, and prove how good it is.
+    """Find the best schedule, or fleet of replicas, and prove how good it is.
 
-    Ctrl-C ends the search early with the best schedule so far (exit code 130). Exit code 1 if there
-    is none.
+    Of a fleet --plan writes the scenario with its replicas, and its policy to a file beside it
+    whose name ends with -policy. Ctrl-C ends the search early with the best so far (exit code 130).
+    Exit code 1 if there is none.
 
     Examples:
 
         hocket solve shop/ta01 --time-limit 30
         hocket solve my-shop.yaml --objective total_tardiness --report solved.html
         hocket solve my-shop.yaml --plan plan.yaml && hocket run my-shop.yaml --policy plan.yaml
+        hocket solve cluster.yaml --plan fleet.yaml --report fleet.html
+        hocket solve cluster.yaml --maximise goodput --time-limit 300
     """
     world = api.load(scenario)
+    say_notes(world)
+    problem = registry.problem_type(world)
     if plan is not None:
         require_place(plan)
-        if not registry.problem_type(world).plan:
+        if not problem.plan and not problem.solves:
             raise NotApplicable(f"no policy follows a plan of {registry.tag_of(world)}")
+    if maximise is not None:
+        objective = _to_maximise(problem, objective, maximise)
     with ticking(not json) as tick:
 
         def progress(seconds: float, value: float | None, bound: float | None) -> None:
@@ -68,31 +92,64 @@ def solve(
             seed=seed,
             workers=workers,
             progress=progress,
+            on=on,
         )
     metrics: dict[str, float] = {}
     if found.timeline is not None:
-        metrics = registry.problem_type(world).get("metrics")(world, found.timeline)
+        metrics = problem.get("metrics")(_solved(world, found), found.timeline)
     if report is not None:
         _write_report(report, world, found, metrics)
-    if plan is not None and found.timeline is not None:
-        save_policy(registry.problem_type(world).get("plan")(found.timeline), plan)
+    plans = () if plan is None else _write_plan(plan, problem, found)
     if json:
         as_json(_document(found, seed, metrics))
     else:
         from hocket.report import tables
 
-        tables.show(tables.solution(found))
-        for path in (report, plan):
-            if path is not None and path.exists():
+        tables.show(tables.solution(found), *tables.evidence(found))
+        for path in (report, *plans):
+            if path is not None:
                 say(f"wrote {path}")
+        if len(plans) == 2:
+            say(f"to run it: hocket run {plans[0]} --policy {plans[1]}")
     if found.interrupted:
         return 130
     return 0 if found.feasible else 1
 
 
+def _to_maximise(problem: ProblemType, objective: str | None, maximise: str) -> str:
+    if objective is not None:
+        raise UserError("there is one goal: give --objective or --maximise, not both")
+    if maximise not in problem.maximises:
+        hint = "" if problem.maximises else f"Nothing is maximised for {problem.name}."
+        raise UnknownName("goal", maximise, problem.maximises, hint)
+    return maximise
+
+
+def _solved(world: Any, found: Solution) -> Any:
+    """The scenario that the timeline is a run of."""
+    return world if found.plan is None else found.plan.scenario
+
+
+def _write_plan(path: Path, problem: ProblemType, found: Solution) -> tuple[Path, ...]:
+    """Write what was found so that `run` can follow it; the files that were written."""
+    if found.timeline is None:
+        return ()
+    if found.plan is None:
+        save_policy(problem.get("plan")(found.timeline), path)
+        return (path,)
+    beside = path.with_name(f"{path.stem}-policy{path.suffix}")
+    save(found.plan.scenario, path)
+    save_policy(api.load_policy(found.plan.policy), beside)
+    return path, beside
+
+
 def _write_report(path: Any, world: Any, found: Solution, metrics: dict[str, float]) -> None:
     from hocket.report import document, html
 
+    problem = registry.problem_type(world)
+    pictures: tuple[Any, ...] = problem.get("evidence")(found) if problem.evidence else ()
+    if found.timeline is not None:
+        pictures += figures(_solved(world, found), [(document.label(found), found.timeline)])
     html.write(
         document.from_solution(
             found,
@@ -100,6 +157,8 @@ def _write_report(path: Any, world: Any, found: Solution, metrics: dict[str, flo
             due=due_dates(world),
             command=command_line(),
             facts=facts(world),
+            figures=pictures,
+            measures=measures(world),
         ),
         path,
     )
@@ -108,10 +167,10 @@ def _write_report(path: Any, world: Any, found: Solution, metrics: dict[str, flo
 def _document(found: Solution, seed: int, metrics: dict[str, float]) -> dict[str, Any]:
     return {
         "scenario": found.scenario,
-        "policy": {"policy": found.solver},
+        "policy": {"policy": found.solver} if found.plan is None else found.plan.policy,
         "seed": seed,
         "metrics": metrics,
-        "minimised": found.objective,
+        "maximised" if found.maximised else "minimised": found.objective,
         "objective": found.value,
         "bound": found.bound,
         "gap": found.gap,
@@ -121,8 +180,18 @@ def _document(found: Solution, seed: int, metrics: dict[str, float]) -> dict[str
         "reason": found.reason,
         "seconds": found.seconds,
         "log": found.log,
-        "schedule": [] if found.timeline is None else schedule(found.timeline),
+        **_chosen(found),
     }
+
+
+def _chosen(found: Solution) -> dict[str, Any]:
+    """The schedule, or the plan and the evidence for it."""
+    if not found.evidence:
+        return {"schedule": [] if found.timeline is None else schedule(found.timeline)}
+    if found.plan is None:
+        return {"evidence": found.evidence}
+    fleet = {name: getattr(found.plan.scenario, name, None) for name in ("pools",)}
+    return {**fleet, "advice": found.plan.advice, "evidence": found.evidence}
 
 
 def schedule(timeline: Timeline) -> list[dict[str, Any]]:

@@ -5,11 +5,23 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
 from hocket.core.scenario import Scenario
+
+
+class Measure(NamedTuple):
+    """What a metric is. `better` is empty where neither way is good in itself.
+
+    `shown` ones stand where there is no room for all.
+    """
+
+    unit: str
+    better: Literal["lower", "higher", ""]
+    meaning: str
+    shown: bool = False
 
 
 class ProblemType(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,9 +32,16 @@ class ProblemType(msgspec.Struct, frozen=True, kw_only=True):
     - `check(scenario, timeline) -> list[Violation]`, sharing no code with `simulate`
     - `metrics(scenario, timeline) -> dict[str, float]`; every objective is one of the keys
     - `plan(timeline) -> Policy`: the policy that follows a schedule
+    - `measures`: a mapping of metrics to what they mean (`Measure`), where units are not plain
     - `due(scenario) -> dict[str, int]`: due dates by group of the timeline, for pictures
+    - `figures(scenario, runs) -> tuple[Figure, ...]`: pictures of a report beside the Gantt chart,
+      of `runs`, pairs of a label and a timeline
     - `solve(scenario, objective, *, method, time_limit, seed, workers, progress, stop) -> Solution`
     - `methods`: what `method` may be; "auto" lets the domain choose
+    - `solves`: what `solve` minimises, if it is not the `objectives` but something that is no
+      figure of one run, and `maximises`: what else it maximises. The first is the default
+    - `spreads`: whether `solve` also takes `on`, as `hocket.core.pool.spread` does
+    - `evidence(solution) -> tuple[Figure, ...]`: pictures of what a solver looked at
     """
 
     name: str
@@ -35,7 +54,13 @@ class ProblemType(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[str, ...]  # what `compare` runs when none is named
     solve: str = ""
     methods: tuple[str, ...] = ("auto",)
+    solves: tuple[str, ...] = ()
+    maximises: tuple[str, ...] = ()
+    spreads: bool = False
+    evidence: str = ""
+    measures: str = ""
     due: str = ""
+    figures: str = ""
     plan: str = ""
 
     def get(self, room: str) -> Any:
@@ -51,6 +76,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     - `generators`: path of a tuple of Generator classes
     - `names` and `named`: paths of ``names() -> list[str]`` and ``named(name) -> Scenario``, the
       published instances that need no file, such as ``ta41``
+    - `catalogue`: path of ``catalogue() -> dict[str, list[dict[str, str]]]``, what scenarios may
+      name beside those (models, machines), by kind; each entry has a `name`
     """
 
     name: str
@@ -61,6 +88,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     generators: str = ""
     names: str = ""
     named: str = ""
+    catalogue: str = ""
 
 
 class Format(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,7 +49,7 @@ def load(source: Source, *, limit: int = files.LIMIT) -> Scenario:
     InputError with every problem found, and UnknownName with the nearest names.
     """
     if isinstance(source, Mapping):
-        return _scenario(dict(source), "scenario", "", None)
+        return _scenario(dict(source), "scenario", "", None, Path())
     if isinstance(source, Path) or source == files.STDIN or files.exists(source):
         return _in_file(source, limit)
     if _is_name(source):
@@ -59,13 +59,19 @@ def load(source: Source, *, limit: int = files.LIMIT) -> Scenario:
 
 def check(source: Source, *, limit: int = files.LIMIT) -> tuple[Problem, ...]:
     """Every problem that `load` would raise, in the order of the file; empty for sound input."""
+    return examine(source, limit=limit)[1]
+
+
+def examine(
+    source: Source, *, limit: int = files.LIMIT
+) -> tuple[Scenario | None, tuple[Problem, ...]]:
+    """The scenario if it is sound, else None and every problem that `load` would raise."""
     try:
-        load(source, limit=limit)
+        return load(source, limit=limit), ()
     except InputError as error:
-        return error.problems
+        return None, error.problems
     except UserError as error:
-        return (Problem("", str(error)),)
-    return ()
+        return None, (Problem("", str(error)),)
 
 
 def load_policy(source: Source, **fields: Any) -> Policy:
@@ -104,7 +110,8 @@ def _in_file(path: str | Path, limit: int) -> Scenario:
     if not (isinstance(data, dict) and "problem" in data) and _format(path, text):
         return _in_format(path, text)
     lines = partial(structured.lines, text, kind)
-    return _scenario(_mapping(data, source), source, files.stem(path), lines)
+    folder = Path() if path == files.STDIN else Path(path).parent
+    return _scenario(_mapping(data, source), source, files.stem(path), lines, folder)
 
 
 def _in_format(path: str | Path, text: str) -> Scenario:
@@ -137,22 +144,36 @@ def _language(text: str) -> str | None:
     return None
 
 
-def _scenario(data: dict[str, Any], source: str, stem: str, lines: Lines | None) -> Scenario:
+def _scenario(
+    data: dict[str, Any], source: str, stem: str, lines: Lines | None, folder: Path
+) -> Scenario:
     """The scenario that plain data describe, checked."""
     data.pop("$schema", None)
-    tag = data.get("problem")
-    known = registry.problem_types()
     if "problem" not in data:
-        message = f"missing; it says what is scheduled: {_listed(known)}"
+        message = f"missing; it says what is scheduled: {', '.join(registry.problem_types())}"
         raise InputError(source, [Problem("problem", message)])
-    if not isinstance(tag, str) or tag not in known:
-        near = did_you_mean(str(tag)[:100], known)
-        message = f"there is no problem {tag!r:.100}{near or '; there is ' + _listed(known)}"
-        raise InputError(source, located([Problem("problem", message)], lines))
+    kind = _kind(data["problem"], source, lines)
     if stem:
         data.setdefault("name", stem)
-    kind: type[Scenario] = known[tag].get("scenario")
+    try:
+        data = kind.expand(data, folder)
+    except InputError as error:
+        if error.source:  # a file that this one names
+            raise
+        raise InputError(source, located(error.problems, lines)) from None
     return _sound(convert(data, kind, source=source, lines=lines), source, lines)
+
+
+def _kind(tag: Any, source: str, lines: Lines | None) -> type[Scenario]:
+    """The scenario type of a tag; of all domains, only that of the tag is imported."""
+    try:
+        kind: type[Scenario] = registry.problem_type(str(tag)).get("scenario")
+    except UnknownName:
+        known = registry.problem_types()
+        near = did_you_mean(str(tag)[:100], known) or f"; there is {', '.join(known)}"
+        message = f"there is no problem {tag!r:.100}{near}"
+        raise InputError(source, located([Problem("problem", message)], lines)) from None
+    return kind
 
 
 def _sound(scenario: Scenario, source: str, lines: Lines | None) -> Scenario:
@@ -209,7 +230,7 @@ def _unrecognised(suffix: str) -> str:
 def _is_name(source: str) -> bool:
     """Whether this can only be meant as the name of a published instance."""
     head, _, tail = source.partition("/")
-    return bool(tail) and head in registry.domains() and not files.suffix(source)
+    return bool(tail) and head in registry.domain_names() and not files.suffix(source)
 
 
 def _missing(source: str, limit: int) -> Scenario:
@@ -227,7 +248,3 @@ def _missing(source: str, limit: int) -> Scenario:
     full = [name for name in names if name.partition("/")[2] in close]
     hint = "A scenario is a file, or a name such as shop/ta01; `hocket list` shows all names."
     raise UnknownName("scenario", source, full, f"({hint})")
-
-
-def _listed(names: Mapping[str, Any]) -> str:
-    return ", ".join(names)

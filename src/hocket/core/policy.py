@@ -16,12 +16,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A scheduling policy. Its fields are its hyper-parameters, each with a default.
 
     A subclass sets `name` (``domain/policy``), `problems` (the scenario tags it handles) and, when
-    published, `source` (a citation). Its docstring's first line is its summary in lists.
+    published, `source` (a citation). Its docstring's first line is its summary in lists. Where a
+    domain has policies of several roles, their base classes set `role`.
     """
 
     name: ClassVar[str] = ""
     problems: ClassVar[tuple[str, ...]] = ()
     source: ClassVar[str] = ""
+    role: ClassVar[str] = ""
 
     def begin(self, scenario: Any, streams: Streams) -> Any:
         """A fresh decider for one run; whatever changes during the run lives in it.

@@ -17,38 +17,61 @@ from hocket.core.plugins import module_in
 from hocket.core.policy import Policy
 from hocket.core.scenario import Scenario
 
-BUILT_IN = {"shop": "hocket.shop:DOMAIN"}
+BUILT_IN = {"shop": "hocket.shop:DOMAIN", "serving": "hocket.serving:DOMAIN"}
 PAPERS = "hocket.papers"
 
 
-@cache
+def domain_names() -> tuple[str, ...]:
+    """The names of all domains, none of them imported: built-in ones first."""
+    return tuple(dict.fromkeys((*BUILT_IN, *(point.name for point in _plugged_domains()))))
+
+
 def domains() -> dict[str, Domain]:
     """All domains by name: built-in ones first, then entry points ``hocket.domains``."""
-    found = {name: resolve(path) for name, path in BUILT_IN.items()}
-    for point in sorted(entry_points(group="hocket.domains"), key=lambda p: p.name):
-        found.setdefault(point.name, _plugged(point))
-    return found
-
-
-def domain(name: str) -> Domain:
-    """The domain of this name. Raises UnknownName."""
-    if name not in domains():
-        raise UnknownName("domain", name, domains(), "`hocket list domains` shows all.")
-    return domains()[name]
+    return {name: domain(name) for name in domain_names()}
 
 
 @cache
+def domain(name: str) -> Domain:
+    """The domain of this name; no other is imported. Raises UnknownName."""
+    if name in BUILT_IN:
+        found: Domain = resolve(BUILT_IN[name])
+        return found
+    for point in _plugged_domains():
+        if point.name == name:
+            plugged: Domain = _plugged(point)
+            return plugged
+    raise UnknownName("domain", name, domain_names(), "`hocket list domains` shows all.")
+
+
+@cache
+def _plugged_domains() -> tuple[EntryPoint, ...]:
+    return tuple(sorted(entry_points(group="hocket.domains"), key=lambda point: point.name))
+
+
+def refresh() -> None:
+    """Look again at what is installed, the next time that anybody asks."""
+    for found in (domain, _plugged_domains, _policies_of, _plugged_policies, papers):
+        found.cache_clear()
+
+
 def problem_types() -> dict[str, ProblemType]:
     """All problem types by tag, such as ``shop/job-shop``."""
-    return {f"{d.name}/{p.name}": p for d in domains().values() for p in d.problems}
+    return {tag: kind for name in domain_names() for tag, kind in _problems_of(name).items()}
 
 
 def problem_type(scenario: Scenario | type[Scenario] | str) -> ProblemType:
     """The problem type of a scenario, a scenario class, or a tag. Raises UnknownName."""
     tag = scenario if isinstance(scenario, str) else tag_of(scenario)
-    if tag not in problem_types():
+    head = tag.partition("/")[0]
+    known = _problems_of(head) if head in domain_names() else {}
+    if tag not in known:
         raise UnknownName("problem", tag, problem_types(), "`hocket list domains` shows all.")
-    return problem_types()[tag]
+    return known[tag]
+
+
+def _problems_of(name: str) -> dict[str, ProblemType]:
+    return {f"{name}/{problem.name}": problem for problem in domain(name).problems}
 
 
 def tag_of(scenario: Scenario | type[Scenario]) -> str:
@@ -76,8 +99,8 @@ def policies(domain_name: str | None = None) -> dict[str, type[Policy]]:
     whose value is a Policy class.
     """
     found: dict[str, type[Policy]] = {}
-    for name in domains() if domain_name is None else (domain_name,):
-        found |= _policies_of(name)
+    for owner in _chosen(domain_name):
+        found |= _policies_of(owner.name)
     for kind in _plugged_policies():
         if domain_name is None or kind.name.partition("/")[0] == domain_name:
             found.setdefault(kind.name, kind)
@@ -160,13 +183,13 @@ def paper(name: str) -> Paper:
     return papers()[name]
 
 
-def generators() -> dict[str, type[Generator]]:
-    """Generator classes by full name, ``shop/taillard``."""
+def generators(domain_name: str | None = None) -> dict[str, type[Generator]]:
+    """Generator classes by full name, ``shop/taillard``, of one domain or of all."""
     return {
-        f"{d.name}/{kind.name}": kind
-        for d in domains().values()
-        if d.generators
-        for kind in resolve(d.generators)
+        f"{owner.name}/{kind.name}": kind
+        for owner in _chosen(domain_name)
+        if owner.generators
+        for kind in resolve(owner.generators)
     }
 
 
@@ -177,14 +200,28 @@ def generator_class(name: str) -> type[Generator]:
     return generators()[name]
 
 
-def formats() -> dict[str, Format]:
-    """The field's own file formats by name, of all domains."""
-    return {f.name: f for d in domains().values() if d.formats for f in resolve(d.formats)}
+def formats(domain_name: str | None = None) -> dict[str, Format]:
+    """The field's own file formats by name, of one domain or of all."""
+    return {
+        one.name: one
+        for owner in _chosen(domain_name)
+        if owner.formats
+        for one in resolve(owner.formats)
+    }
 
 
-def scenario_names() -> list[str]:
-    """Every published instance that needs no file, as ``shop/ta01``."""
-    return [f"{d.name}/{n}" for d in domains().values() if d.names for n in resolve(d.names)()]
+def scenario_names(domain_name: str | None = None) -> list[str]:
+    """Every published instance that needs no file, as ``shop/ta01``, of one domain or of all."""
+    return [
+        f"{owner.name}/{name}"
+        for owner in _chosen(domain_name)
+        if owner.names
+        for name in resolve(owner.names)()
+    ]
+
+
+def _chosen(domain_name: str | None) -> Iterator[Domain]:
+    return map(domain, domain_names() if domain_name is None else (domain_name,))
 
 
 def named_scenario(name: str) -> Any:

@@ -27,15 +27,15 @@ def save(scenario: Scenario, path: str | Path) -> None:
     """Write a scenario to a file, by its suffix, whole or not at all.
 
     YAML, JSON and TOML hold everything; fields that have their default are left out. The suffixes
-    of the domains' own formats (``.fjs``, ``.sm``) write those. Raises UserError for an unknown
-    suffix, a scenario that the format cannot hold, a folder that is missing or read-only, or a
-    full disk.
+    of the formats of the scenario's domain (``.fjs``, ``.sm``) write those. Raises UserError for
+    an unknown suffix, a scenario that the format cannot hold, a folder that is missing or
+    read-only, or a full disk.
     """
     suffix = Path(path).suffix.lower()
     if suffix in KINDS:
         text = dumps(scenario, KINDS[suffix])
     else:
-        text = _format_of(suffix, path)(scenario)
+        text = _format_of(suffix, scenario, path)(scenario)
     write_text(path, text)
 
 
@@ -97,14 +97,17 @@ def _without_defaults(value: Any) -> Any:
     return value
 
 
-def _format_of(suffix: str, path: str | Path) -> Callable[[Scenario], str]:
-    """The writer of the first format that has this suffix."""
-    writers = {s: f.write for f in reversed(registry.formats().values()) for s in f.suffixes}
-    write = writers.get(suffix) if suffix else None
-    if write is None:
-        known = ", ".join([*KINDS, *sorted(s for s, w in writers.items() if s and w)])
+def _format_of(suffix: str, scenario: Scenario, path: str | Path) -> Callable[[Scenario], str]:
+    """The writer of the first format of the scenario's domain that has this suffix and one."""
+    owner = registry.tag_of(scenario).partition("/")[0]
+    writers: dict[str, Callable[[Scenario], str]] = {}
+    for one in registry.formats(owner).values():
+        if one.write is not None:
+            writers = dict.fromkeys(one.suffixes, one.write) | writers
+    if not suffix or suffix not in writers:
+        known = ", ".join([*KINDS, *sorted(filter(None, writers))])
         raise UserError(f"{path}: not written: no format for suffix {suffix!r}; write {known}")
-    return write
+    return writers[suffix]
 
 
 class _Dumper(_DUMPER):  # type: ignore[misc]

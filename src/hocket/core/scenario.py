@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -44,9 +45,23 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: str = ""
     time_unit: TimeUnit = "tick"
 
+    @classmethod
+    def expand(cls, data: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """The data of a structured file with everything in it that the file only refers to.
+
+        A scenario holds all that it is made of. A type whose files may name others (a request log,
+        a profile) reads them here, relative to `folder`. Raises InputError, without a source for
+        what is wrong in `data` itself.
+        """
+        return data
+
     def problems(self) -> Iterator[Problem]:
         """Everything wrong with this scenario that types alone cannot see. Empty when sound."""
         yield from ()
+
+    def notes(self) -> tuple[str, ...]:
+        """What its reader should know of a sound scenario, such as rows of a log left out."""
+        return ()
 
 
 def to_ticks(text: str, unit: str) -> int:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from hocket.core.scenario import Scenario
 from hocket.core.timeline import Timeline
 
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
 
 OnImprovement = Callable[[float, float | None, float | None], None]
 """Called as ``progress(seconds, objective or None, bound or None)`` while a solver works."""
+
+
+Row = dict[str, Any]
+"""One row of evidence: what was looked at, and what came of it; numbers, texts or None."""
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -33,13 +38,27 @@ class Step(msgspec.Struct, frozen=True):
     bound: float | None
 
 
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What was chosen, where a solver chooses resources and policy and not a schedule.
+
+    `policy`, as plain data, is to run on `scenario`. `advice` is told to people, in lines: how to
+    set up the real system.
+    """
+
+    scenario: Scenario
+    policy: dict[str, Any]
+    advice: tuple[str, ...] = ()
+
+
 class Solution(msgspec.Struct, frozen=True, kw_only=True):
     """What a solver found and proved.
 
-    `value` is None when there is no schedule; `bound` never exceeds the optimum (all objectives are
-    minimised); `violations` is what the independent checker found, so a sound solution has none.
-    `reason` explains an infeasible or empty-handed outcome; `interrupted` says that Ctrl-C ended
-    the search before the time limit.
+    `value` is None when there is no schedule; `bound` never exceeds the optimum, or never falls
+    short of it where the objective is `maximised`; `violations` is what the independent checker
+    found, so a sound solution has none. `reason` explains an infeasible or empty-handed outcome;
+    `interrupted` says that Ctrl-C ended the search before the time limit. `evidence` has a row for
+    everything that was looked at, where that is told, `shown` are the columns of it that a table
+    has room for; `plan` is what was chosen.
     """
 
     scenario: str
@@ -54,6 +73,10 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
     log: tuple[Step, ...] = ()
     reason: str = ""
     interrupted: bool = False
+    maximised: bool = False
+    evidence: tuple[Row, ...] = ()
+    shown: tuple[str, ...] = ()
+    plan: Plan | None = None
 
     @property
     def feasible(self) -> bool:
@@ -62,9 +85,10 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gap(self) -> float | None:
-        """``(value - bound) / |value|``; 0 when equal, None when either is unknown."""
+        """How far value and bound are apart, as a share of the value; None if either is unknown."""
         if self.value is None or self.bound is None:
             return None
         if self.value == self.bound:
             return 0.0
-        return (self.value - self.bound) / max(abs(self.value), 1e-9)
+        apart = self.bound - self.value if self.maximised else self.value - self.bound
+        return apart / max(abs(self.value), 1e-9)

@@ -1,4 +1,4 @@
-"""What happened: spans, points and gauges. The one output of a run, simulated or live."""
+"""What happened: spans, points, gauges and tallies. The one output of a run, simulated or live."""
 
 from __future__ import annotations
 
@@ -46,10 +46,19 @@ class Gauge(NamedTuple):
     value: float
 
 
+class Tally(NamedTuple):
+    """A `value` that was measured `count` times on a lane: a distribution, without its order."""
+
+    name: str
+    lane: str
+    value: int
+    count: int  # type: ignore[assignment]  # hides that of tuples, which no record needs
+
+
 class Timeline:
     """An append-only record. Recording is one tuple; columns are made when asked for."""
 
-    __slots__ = ("_gauges", "_points", "_spans", "lanes", "unit")
+    __slots__ = ("_gauges", "_points", "_spans", "_tallies", "lanes", "unit")
 
     def __init__(self, unit: str = "tick", lanes: tuple[str, ...] = ()) -> None:
         """`unit` is the length of a tick; `lanes` fixes the order of resources in pictures."""
@@ -58,6 +67,7 @@ class Timeline:
         self._spans: list[tuple[str, str, str, str, int, int, str]] = []
         self._points: list[tuple[str, str, str, str, int, str]] = []
         self._gauges: list[tuple[str, str, int, float]] = []
+        self._tallies: list[tuple[str, str, int, int]] = []
 
     def span(
         self,
@@ -82,6 +92,10 @@ class Timeline:
         """Record a level; see Gauge."""
         self._gauges.append((name, lane, time, value))
 
+    def tally(self, name: str, lane: str, value: int, count: int = 1) -> None:
+        """Record that a value occurred `count` times; see Tally."""
+        self._tallies.append((name, lane, value, count))
+
     def spans(self, kind: str | None = None) -> Iterator[Span]:
         """The spans in order of recording, all or of one kind."""
         return (Span._make(s) for s in self._spans if kind is None or s[0] == kind)
@@ -94,6 +108,10 @@ class Timeline:
         """The gauges in order of recording, all or of one name."""
         return (Gauge._make(g) for g in self._gauges if name is None or g[0] == name)
 
+    def tallies(self, name: str | None = None) -> Iterator[Tally]:
+        """The tallies in order of recording, all or of one name."""
+        return (Tally._make(t) for t in self._tallies if name is None or t[0] == name)
+
     @property
     def end(self) -> int:
         """The last instant at which anything was recorded; 0 for an empty timeline."""
@@ -105,7 +123,7 @@ class Timeline:
         )
 
     def __len__(self) -> int:
-        return len(self._spans) + len(self._points) + len(self._gauges)
+        return len(self._spans) + len(self._points) + len(self._gauges) + len(self._tallies)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Timeline) and self.to_json() == other.to_json()
@@ -115,15 +133,16 @@ class Timeline:
     def __repr__(self) -> str:
         return (
             f"Timeline({len(self._spans)} spans, {len(self._points)} points, "
-            f"{len(self._gauges)} gauges, end={self.end} {self.unit})"
+            f"{len(self._gauges)} gauges, {len(self._tallies)} tallies, end={self.end} {self.unit})"
         )
 
     def columns(self) -> dict[str, dict[str, list[Any]]]:
-        """``{"spans": {"kind": [...], ...}, "points": {...}, "gauges": {...}}``."""
+        """``{"spans": {"kind": [...], ...}, ...}``: also points, gauges and tallies."""
         tables = (
             ("spans", Span._fields, self._spans),
             ("points", Point._fields, self._points),
             ("gauges", Gauge._fields, self._gauges),
+            ("tallies", Tally._fields, self._tallies),
         )
         return {
             table: {field: [row[i] for row in rows] for i, field in enumerate(fields)}
@@ -143,6 +162,7 @@ class Timeline:
         timeline._spans = _rows(stored.spans, Span)
         timeline._points = _rows(stored.points, Point)
         timeline._gauges = _rows(stored.gauges, Gauge)
+        timeline._tallies = _rows(stored.tallies, Tally) if stored.tallies else []
         return timeline
 
     def digest(self) -> str:
@@ -159,6 +179,7 @@ class _Stored(msgspec.Struct):
     spans: dict[str, list[Any]]
     points: dict[str, list[Any]]
     gauges: dict[str, list[Any]]
+    tallies: dict[str, list[Any]] = {}  # there were none in the first version
 
 
 def _rows(columns: dict[str, list[Any]], kind: type[NamedTuple]) -> list[tuple[Any, ...]]:

@@ -7,6 +7,7 @@ numbers have one digit: 10,000 bars take a few hundred kilobytes of JSON.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import groupby, pairwise
 
@@ -61,7 +62,8 @@ class Chart(msgspec.Struct, frozen=True):
     `lanes`, `groups`, `kinds`, `names` and `reasons` are the tables that numbers in `rows`, `bars`
     and `marks` point into. All times are ticks since `origin`, which is 0 unless the record starts
     late, as that of a live system does. `due` pairs groups with due dates; `busy` holds for each
-    kind the occupied ticks of every lane; `metrics` is what the run scored.
+    kind the occupied ticks of every lane; `metrics` is what the run scored; `left_out` counts the
+    spans and points by kind that were too many to be drawn one by one.
     """
 
     label: str
@@ -80,6 +82,7 @@ class Chart(msgspec.Struct, frozen=True):
     due: tuple[tuple[int, int], ...] = ()
     busy: dict[str, tuple[int, ...]] = {}
     metrics: dict[str, float | None] = {}
+    left_out: dict[str, int] = {}
 
 
 def encode(
@@ -88,28 +91,39 @@ def encode(
     *,
     metrics: Mapping[str, float] | None = None,
     due: Mapping[str, int] | None = None,
+    most: int | None = None,
+    levels: bool = True,
 ) -> Chart:
-    """A timeline as a Chart; `due` maps groups (jobs) to due dates in ticks."""
+    """A timeline as a Chart; `due` maps groups (jobs) to due dates in ticks.
+
+    With `most`, kinds of which there are more spans or points than that are left out; without
+    `levels`, gauges are.
+    """
+    whole = timeline
+    left_out: dict[str, int] = {}
+    if most is not None:
+        timeline, left_out = _thinned(timeline, most)
     by_lane = lanes.by_lane(timeline)
     number = {lane: i for i, lane in enumerate(by_lane)}
     texts = _Texts()
     for group in due or {}:
         texts.groups(group)
-    origin = _origin(timeline)
+    origin = _origin(whole)
     rows, bars = _bars(by_lane, number, texts, origin)
     marks = _marks(timeline, number, texts, origin)
     return Chart(
         label=label,
         unit=timeline.unit,
         origin=origin,
-        end=timeline.end - origin,
+        end=whole.end - origin,
         lanes=tuple(by_lane),
         rows=rows,
         bars=bars,
         marks=marks,
-        levels=_levels(timeline, origin),
+        levels=_levels(timeline, origin) if levels else (),
         due=tuple((texts.groups(group), time - origin) for group, time in (due or {}).items()),
-        busy=_busy(timeline),
+        busy=_busy(whole),
+        left_out=left_out,
         metrics={name: finite(value) for name, value in (metrics or {}).items()},
         groups=texts.groups.table,
         kinds=texts.kinds.table,
@@ -121,6 +135,25 @@ def encode(
 def finite(value: float | None) -> float | None:
     """`value`, or None when it is infinite or no number: JSON has no word for those."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def _thinned(timeline: Timeline, most: int) -> tuple[Timeline, dict[str, int]]:
+    """The timeline without what it has too much of, and how much that is."""
+    spans = Counter(span.kind for span in timeline.spans())
+    points = Counter(point.kind for point in timeline.points())
+    left_out = {kind: n for kind, n in (*spans.items(), *points.items()) if n > most}
+    if not left_out:
+        return timeline, {}
+    kept = Timeline(timeline.unit, tuple(lanes.order(timeline)))
+    for span in timeline.spans():
+        if spans[span.kind] <= most:
+            kept.span(*span)
+    for point in timeline.points():
+        if points[point.kind] <= most:
+            kept.point(*point)
+    for gauge in timeline.gauges():
+        kept.gauge(*gauge)
+    return kept, left_out
 
 
 class _Table:

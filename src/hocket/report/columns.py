@@ -1,7 +1,8 @@
 """Timelines as columns: Arrow, Parquet, CSV and JSON files, for pandas, Polars, DuckDB and others.
 
 JSON holds everything in one file. In the other formats the file that was named holds the spans;
-points and gauges lie beside it: ``run.parquet``, ``run.points.parquet``, ``run.gauges.parquet``.
+the other tables lie beside it: ``run.parquet``, ``run.points.parquet``, ``run.gauges.parquet``,
+``run.tallies.parquet``.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from hocket.core.timeline import Timeline
 from hocket.core.writing import write_atomically, write_bytes
 
 SUFFIXES = (".parquet", ".arrow", ".csv", ".json")
-TABLES = ("spans", "points", "gauges")
-_TIMES = frozenset({"start", "end", "time"})
+TABLES = ("spans", "points", "gauges", "tallies")
+_WHOLE = frozenset({"start", "end", "time", "count"})
 
 
 def write_columns(timeline: Timeline, path: str | Path) -> tuple[Path, ...]:
@@ -67,7 +68,7 @@ def read_columns(path: str | Path) -> Timeline:
 
 
 def to_arrow(timeline: Timeline) -> dict[str, Any]:
-    """``{"spans": pyarrow.Table, "points": ..., "gauges": ...}``, texts dictionary-encoded.
+    """``{"spans": pyarrow.Table, "points": ..., ...}``, texts dictionary-encoded.
 
     Each table's metadata hold the unit and the order of lanes. Raises MissingExtra without pyarrow.
     """
@@ -76,8 +77,9 @@ def to_arrow(timeline: Timeline) -> dict[str, Any]:
     metadata = {"hocket.unit": timeline.unit, "hocket.lanes": msgspec.json.encode(timeline.lanes)}
     tables = {}
     for table, columns in timeline.columns().items():
+        whole = _WHOLE | ({"value"} if table == "tallies" else set())
         types = {
-            field: pa.int64() if field in _TIMES else pa.float64() if field == "value" else text
+            field: pa.int64() if field in whole else pa.float64() if field == "value" else text
             for field in columns
         }
         schema = pa.schema(types.items(), metadata=metadata)
@@ -90,7 +92,12 @@ def from_arrow(tables: dict[str, Any]) -> Timeline:
     metadata = tables["spans"].schema.metadata or {}
     lanes = msgspec.json.decode(metadata[b"hocket.lanes"], type=tuple[str, ...])
     timeline = Timeline(metadata[b"hocket.unit"].decode(), lanes)
-    record = {"spans": timeline.span, "points": timeline.point, "gauges": timeline.gauge}
+    record = {
+        "spans": timeline.span,
+        "points": timeline.point,
+        "gauges": timeline.gauge,
+        "tallies": timeline.tally,
+    }
     for name in TABLES:
         columns = tables[name].to_pydict().values()
         for row in zip(*columns, strict=True):

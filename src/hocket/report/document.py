@@ -15,10 +15,14 @@ from hocket import __version__
 from hocket.core.solution import Solution, Step, Violation
 from hocket.core.timeline import Timeline
 from hocket.report.chart import Chart, encode, finite
+from hocket.report.figures import Figure, Given, Strips, drawn
 
 Direction = Literal["lower", "higher"]
 _Row = TypeVar("_Row", "Estimate", "Difference")
 Facts = Mapping[str, object] | Sequence[tuple[str, object]]
+
+MOST_BARS = 20_000
+"""Bars of a page that also has strips; what is more is left to them."""
 
 
 class Fact(msgspec.Struct, frozen=True, array_like=True):
@@ -89,11 +93,20 @@ class Solved(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...] = ()
 
 
+class Meaning(msgspec.Struct, frozen=True, array_like=True):
+    """What a metric is: its unit, what it measures, whether it stands where not all can."""
+
+    unit: str
+    text: str
+    shown: bool = False
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A report. Every part may be absent; `violations` is None when nothing was checked.
 
     `command` is the exact command that makes this report again; `date` is only there when given,
-    so that the same run gives the same bytes.
+    so that the same run gives the same bytes. `figures` are those that the domain adds; `meanings`
+    explains metrics by name.
     """
 
     format: Literal[1] = 1
@@ -104,6 +117,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     date: str = ""
     facts: tuple[Fact, ...] = ()
     charts: tuple[Chart, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    meanings: dict[str, Meaning] = {}
     comparison: Comparison | None = None
     solved: Solved | None = None
     violations: tuple[Violation, ...] | None = None
@@ -122,15 +137,23 @@ def from_run(
     date: str = "",
     facts: Facts = (),
     title: str = "",
+    figures: Iterable[Given] = (),
+    measures: Mapping[str, Any] | None = None,
 ) -> Document:
-    """The report of one run. `due` maps groups (jobs) to due dates in ticks."""
+    """The report of one run. `due` maps groups (jobs) to due dates in ticks.
+
+    `figures` are the domain's own pictures, `measures` what its metrics mean (`core.domain`).
+    """
+    pictures = drawn(figures, ())
     return Document(
         title=_sound(title or f"{scenario} under {policy}"),
         command=_sound(command),
         seed=str(seed),
         date=date,
         facts=_facts(facts),
-        charts=(encode(policy, timeline, metrics=metrics, due=due),),
+        charts=_charts([(policy, timeline)], {policy: metrics or {}}, due, pictures),
+        figures=pictures,
+        meanings=_meanings(measures),
         violations=None if violations is None else tuple(violations),
     )
 
@@ -149,26 +172,27 @@ def from_compare(
     date: str = "",
     facts: Facts = (),
     title: str = "",
+    figures: Iterable[Given] = (),
+    measures: Mapping[str, Any] | None = None,
 ) -> Document:
     """The report of a comparison.
 
     `rows`, `differences` and `failures` are mappings or objects with the fields of Estimate,
-    Difference and Failure, such as those of a study; `metrics` maps labels of
-    `timelines` to what those runs scored. Raises msgspec.ValidationError for a row that lacks a
-    field.
+    Difference and Failure, such as those of a study; `metrics` maps labels of `timelines` to what
+    those runs scored; `figures` and `measures` are as in `from_run`. Raises
+    msgspec.ValidationError for a row that lacks a field.
     """
     compared = comparison_of(rows, differences, failures, better)
-    scored = metrics or {}
+    pictures = drawn(figures, compared.estimates)
     return Document(
         title=_sound(title or _compared(compared.estimates)),
         command=_sound(command),
         seed=str(seed),
         date=date,
         facts=_facts(facts),
-        charts=tuple(
-            encode(label, timeline, metrics=scored.get(label), due=due)
-            for label, timeline in timelines
-        ),
+        charts=_charts(list(timelines), metrics or {}, due, pictures),
+        figures=pictures,
+        meanings=_meanings(measures),
         comparison=compared,
     )
 
@@ -184,20 +208,25 @@ def from_solution(
     date: str = "",
     facts: Facts = (),
     title: str = "",
+    figures: Iterable[Given] = (),
+    measures: Mapping[str, Any] | None = None,
 ) -> Document:
-    """The report of a solution; `timelines` are others to set beside it, such as a policy's run."""
-    label = "optimal" if solution.status == "optimal" else solution.solver or solution.status
-    charts = [] if solution.timeline is None else [(label, solution.timeline)]
+    """The report of a solution; `timelines` are others to set beside it, such as a policy's run.
+
+    `figures` and `measures` are as in `from_run`.
+    """
+    own = label(solution)
+    charts = [] if solution.timeline is None else [(own, solution.timeline)]
+    pictures = drawn(figures, ())
     return Document(
         title=_sound(title or f"{solution.scenario}: {solution.objective} ({solution.status})"),
         command=_sound(command),
         seed=str(seed),
         date=date,
         facts=_facts(facts),
-        charts=tuple(
-            encode(name, timeline, metrics=metrics if i == 0 else None, due=due)
-            for i, (name, timeline) in enumerate([*charts, *timelines])
-        ),
+        charts=_charts([*charts, *timelines], {own: metrics or {}}, due, pictures),
+        figures=pictures,
+        meanings=_meanings(measures),
         solved=Solved(
             scenario=solution.scenario,
             objective=solution.objective,
@@ -212,6 +241,31 @@ def from_solution(
         ),
         violations=solution.violations if solution.timeline is not None else None,
     )
+
+
+def label(solution: Solution) -> str:
+    """What a solution's timeline is called."""
+    return "optimal" if solution.status == "optimal" else solution.solver or solution.status
+
+
+def _charts(
+    timelines: Sequence[tuple[str, Timeline]],
+    metrics: Mapping[str, Mapping[str, float]],
+    due: Mapping[str, int] | None,
+    figures: Sequence[Figure],
+) -> tuple[Chart, ...]:
+    """The timelines, drawn bar by bar as far as strips do not show them better."""
+    strips = any(isinstance(figure, Strips) for figure in figures)
+    most = MOST_BARS // max(1, len(timelines)) if strips else None
+    return tuple(
+        encode(label, timeline, metrics=metrics.get(label), due=due, most=most, levels=not strips)
+        for label, timeline in timelines
+    )
+
+
+def _meanings(measures: Mapping[str, Any] | None) -> dict[str, Meaning]:
+    found = (measures or {}).items()
+    return {name: Meaning(one.unit, one.meaning, one.shown) for name, one in found}
 
 
 def comparison_of(

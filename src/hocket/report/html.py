@@ -23,6 +23,8 @@ SCRIPTS = (
     "gantt.js",
     "pointer.js",
     "figures.js",
+    "plots.js",
+    "strips.js",
     "page.js",
 )
 """The page's script, in the order in which its parts are joined."""

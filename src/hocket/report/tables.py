@@ -50,10 +50,18 @@ def show(*parts: RenderableType, file: IO[str] | None = None, width: int | None 
             stream.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
-def metrics(values: Mapping[str, float], title: str = "") -> RenderableType:
+Units = Mapping[str, str] | None
+"""Units of metrics by name, where their domain says them."""
+
+
+def metrics(values: Mapping[str, float], title: str = "", units: Units = None) -> RenderableType:
     """The metrics of one run, one to a line."""
     rows = [(Text(_words(name)), Text(number(value))) for name, value in values.items()]
-    return _Sheet(title, (_Column("metric"), _Column("value", "number")), rows)
+    columns = [_Column("metric"), _Column("value", "number")]
+    if not units:
+        return _Sheet(title, columns, rows)
+    told = [(*row, Text(units.get(name, ""))) for name, row in zip(values, rows, strict=True)]
+    return _Sheet(title, [*columns, _Column("unit", "word")], told)
 
 
 def comparison(
@@ -62,6 +70,7 @@ def comparison(
     *,
     failures: Iterable[Any] = (),
     better: Mapping[str, Direction] | None = None,
+    units: Units = None,
 ) -> RenderableType:
     """Policies by metric, a table for each scenario; then paired differences, and failed runs.
 
@@ -70,7 +79,7 @@ def comparison(
     """
     compared = comparison_of(rows, differences, failures, better)
     parts: list[RenderableType] = [
-        _Estimates(compared, scenario)
+        _Estimates(compared, scenario, units)
         for scenario in dict.fromkeys(row.scenario for row in compared.estimates)
     ]
     parts += [
@@ -102,6 +111,40 @@ def solution(found: Solution) -> RenderableType:
     title = f"{found.scenario}: {_words(found.objective)}"
     sheet = _Sheet(title, (_Column(""), _Column("")), rows)
     return sheet if found.timeline is None else Group(sheet, violations(found.violations))
+
+
+EVIDENCE = 20
+"""Rows of evidence that are shown where there are more."""
+
+
+def evidence(found: Solution, shown: int = EVIDENCE) -> Iterator[RenderableType]:
+    """What a solver looked at, the first rows of it, and the advice that comes of it."""
+    if found.evidence:
+        names = found.shown or list(dict.fromkeys(name for row in found.evidence for name in row))
+        rows = found.evidence[:shown]
+        columns = [_evidence_column(name, [row.get(name) for row in rows]) for name in names]
+        cells = list(zip(*(column.cells for column in columns), strict=True))
+        more = f"; all are in --json, these {shown}" if len(found.evidence) > shown else ""
+        title = f"evidence: {len(found.evidence)} rows{more}"
+        yield _Sheet(title, [column.head for column in columns], cells)
+    for line in found.plan.advice if found.plan is not None else ():
+        yield Text(line)
+
+
+class _Cells(NamedTuple):
+    head: _Column
+    cells: list[Text]
+
+
+def _evidence_column(name: str, values: Sequence[Any]) -> _Cells:
+    """A column of numbers with the same decimals, or of texts."""
+    numbers = [v for v in values if isinstance(v, int | float)]
+    if not numbers or any(isinstance(value, str) for value in values):
+        cells = [Text("" if value is None else str(value)) for value in values]
+        return _Cells(_Column(_words(name)), cells)
+    write = alike(numbers)
+    cells = [Text("" if value is None else write(value)) for value in values]
+    return _Cells(_Column(_words(name), "number"), cells)
 
 
 def violations(found: Iterable[Violation], shown: int = 20) -> Text:
@@ -241,7 +284,7 @@ class _Sheet:
 class _Estimates:
     """Policies by metrics. Metrics that do not fit side by side go to further tables below."""
 
-    def __init__(self, compared: Comparison, scenario: str) -> None:
+    def __init__(self, compared: Comparison, scenario: str, units: Units = None) -> None:
         rows = [row for row in compared.estimates if row.scenario == scenario]
         counts = sorted({row.n for row in rows})
         runs = "/".join(map(str, counts)) + (" run" if counts == [1] else " runs")
@@ -249,16 +292,24 @@ class _Estimates:
         self.title = f"{scenario} ({runs}{meaning})"
         self.policies = list(dict.fromkeys(row.policy for row in rows))
         self.cells: dict[str, list[Text]] = {}
+        self.heads: dict[str, str] = {}
         for metric in dict.fromkeys(row.metric for row in rows):
             found = {row.policy: row for row in rows if row.metric == metric}
             best = _best(found.values(), compared.better.get(metric))
             write = alike((row.mean for row in found.values()), map(half, found.values()))
+            unit = (units or {}).get(metric, "")
+            self.heads[metric] = _words(metric) + (
+                f" ({unit})" if unit not in ("", "share") else ""
+            )
             self.cells[metric] = [_estimate(found.get(p), best, write) for p in self.policies]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         title = self.title
         for metrics in self._fitting(options.max_width):
-            columns = [_Column("policy"), *(_Column(_words(name), "number") for name in metrics)]
+            columns = [
+                _Column("policy"),
+                *(_Column(self.heads[name], "number") for name in metrics),
+            ]
             rows = [
                 [Text(policy), *(self.cells[name][i] for name in metrics)]
                 for i, policy in enumerate(self.policies)
@@ -273,7 +324,7 @@ class _Estimates:
         group: list[str] = []
         used = 0
         for metric, cells in self.cells.items():
-            needed = max(len(metric), *map(len, cells)) + 3
+            needed = max(len(self.heads[metric]), *map(len, cells)) + 3
             if group and used + needed > room:
                 yield group
                 group, used = [], 0

@@ -2,7 +2,9 @@
 
 The format is described in Google's "Trace Event Format". Every lane becomes a thread, every span a
 complete event ("X"), every point an instant ("i"), every gauge a counter ("C"). Events of one
-thread must nest, so a lane that does several things at once becomes several threads.
+thread must nest, so a lane that does several things at once becomes several threads. A span whose
+name is another lane goes there: an arrow (a flow, "s" to "f") leads to what its group does next on
+that lane. Tallies have no time, and so no place here.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 import msgspec
 
 from hocket.core.scenario import to_ticks
-from hocket.core.timeline import Timeline
+from hocket.core.timeline import Span, Timeline
 from hocket.core.writing import write_bytes
 from hocket.report import lanes
 
@@ -30,6 +32,7 @@ def to_chrome(timeline: Timeline, name: str = "hocket") -> dict[str, Any]:
     events = [_metadata("process_name", 0, name=name)]
     threads: dict[str, int] = {}  # the first thread of every lane
     spans: list[dict[str, Any]] = []
+    placed: list[tuple[Span, int]] = []  # every span with its thread
     thread = 0
     for lane, content in lanes.by_lane(timeline).items():
         tracks = lanes.rows(content) or [[]]
@@ -52,7 +55,9 @@ def to_chrome(timeline: Timeline, name: str = "hocket") -> dict[str, Any]:
                 }
                 for span in track
             ]
+            placed += [(span, thread) for span in track]
     events += spans
+    events += _flows(placed, threads, clock)
     events += _instants(timeline, threads, clock)
     events += _counters(timeline, clock)
     return {
@@ -100,6 +105,28 @@ def _instants(
             "ts": clock(point.time),
             "args": _arguments(point.group, point.name, point.kind, point.reason),
         }
+
+
+def _flows(
+    placed: list[tuple[Span, int]], threads: dict[str, int], clock: _Clock
+) -> Iterator[dict[str, Any]]:
+    """Arrows from spans that go to another lane to what their group does next there."""
+    leaving = [(s, thread) for s, thread in placed if s.name in threads and s.name != s.lane]
+    if not leaving:
+        return
+    movers = {span.group for span, _ in leaving}
+    there: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for span, thread in placed:
+        if span.group in movers:
+            there.setdefault((span.group, span.lane), []).append((span.start, thread))
+    for number, (span, thread) in enumerate(leaving):
+        arrivals = there.get((span.group, span.name), [])
+        start, target = min((a for a in arrivals if a[0] >= span.end), default=(0, 0))
+        if not target:
+            continue
+        shared = {"name": span.kind, "cat": span.kind, "id": number, "pid": PROCESS}
+        yield {"ph": "s", **shared, "tid": thread, "ts": clock(span.start)}
+        yield {"ph": "f", "bp": "e", **shared, "tid": target, "ts": clock(start)}
 
 
 def _counters(timeline: Timeline, clock: _Clock) -> Iterator[dict[str, Any]]:

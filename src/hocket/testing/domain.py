@@ -32,7 +32,9 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "check": (("scenario", "timeline"), ()),
     "metrics": (("scenario", "timeline"), ()),
     "due": (("scenario",), ()),
+    "figures": (("scenario", "runs"), ()),
     "plan": (("timeline",), ()),
+    "evidence": (("solution",), ()),
     "solve": (
         ("scenario", "objective"),
         ("method", "time_limit", "seed", "workers", "progress", "stop"),

@@ -102,6 +102,8 @@ def with_runs(timeline: Timeline, runs: Spans) -> Timeline:
         changed.point(*point)
     for gauge in timeline.gauges():
         changed.gauge(*gauge)
+    for tally in timeline.tallies():
+        changed.tally(*tally)
     return changed
 
 

@@ -148,7 +148,10 @@ def _simulated(
 
 
 def _check_conservation(policy: Policy, scenario: Scenario, timeline: Timeline) -> None:
-    """What arrived has run and nothing else has, and no piece of work runs twice at a time."""
+    """What arrived has run or been rejected, nothing else has, and no piece runs twice at a time.
+
+    A point ``reject`` says that the world itself refused a piece of work.
+    """
     arrived = Counter(point.group for point in timeline.points("arrive"))
     twice = [name for name, count in arrived.items() if count > 1]
     if twice:
@@ -156,9 +159,10 @@ def _check_conservation(policy: Policy, scenario: Scenario, timeline: Timeline) 
     ran = {span.group for span in timeline.spans("run")}
     if not ran:
         raise ConservationError(f"{policy} on {scenario.name}: nothing ever runs")
-    if arrived and ran != set(arrived):
-        odd = sorted(ran ^ set(arrived))[0]
-        what = "runs but never arrived" if odd in ran else "arrived but never runs"
+    rejected = {point.group for point in timeline.points("reject")}
+    if arrived and ran | rejected != set(arrived):
+        odd = sorted((ran | rejected) ^ set(arrived))[0]
+        what = "arrived but never runs" if odd in arrived else "runs but never arrived"
         raise ConservationError(f"{policy} on {scenario.name}: {odd} {what}")
     until: dict[tuple[str, str], int] = {}
     for span in sorted(timeline.spans("run"), key=lambda s: (s.start, s.end)):

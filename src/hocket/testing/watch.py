@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from hocket.core.kernel import Event, Kernel, Phase
+from hocket.core.policy import Policy
 from hocket.core.streams import Streams
 from hocket.testing.errors import ClockError, MutationError
 
@@ -21,8 +23,9 @@ DEPTH = 4  # how far below a view its parts are looked at
 class Watched:
     """Stands in for a policy: what its decider is called with is compared before and after.
 
-    `decisions` counts the calls. With `between`, nothing is compared; it is called with that count
-    before each decision, as a place to do something else in the middle of a run.
+    So are the calls of the deciders that it holds or makes, of which a domain with several roles
+    has one each. `decisions` counts the calls. With `between`, nothing is compared; it is called
+    with that count before each decision, as a place to do something else in the middle of a run.
     """
 
     def __init__(self, policy: Any, between: Callable[[int], None] | None = None) -> None:
@@ -75,9 +78,29 @@ class _WatchedDecider:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._decider, name)
-        if name.startswith("_") or not callable(found):
+        if name.startswith("_"):
             return found
-        return lambda *args: self._watched.decide(found, args)
+        if not callable(found):
+            return self._part(found)
+        return lambda *args: self._part(self._watched.decide(found, args))
+
+    def _part(self, found: Any) -> Any:
+        """A decider of its own, watched too; anything else as it is."""
+        return _WatchedDecider(self._watched, found) if _decides(found) else found
+
+
+def _decides(thing: Any) -> bool:
+    """Whether this is an object with methods, and not data: number, text, collection, struct."""
+    if isinstance(thing, Policy):
+        return True
+    if isinstance(thing, (*PLAIN, np.ndarray, Iterable, msgspec.Struct, Enum)):
+        return False
+    kinds = [kind for kind in type(thing).__mro__ if kind is not object]
+    return any(
+        callable(value) and not name.startswith("_")
+        for kind in kinds
+        for name, value in vars(kind).items()
+    )
 
 
 class Clock(Kernel):

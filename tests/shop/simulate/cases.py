@@ -118,10 +118,24 @@ def shops(draw: st.DrawFn, blocking: tuple[str, ...] = ("no", "swap", "no-swap")
     return drawn
 
 
+def lasting(operation: Operation, least: int) -> Operation:
+    """The operation, on every machine at least so long."""
+    choices = tuple(
+        msgspec.structs.replace(choice, duration=max(least, choice.duration))
+        for choice in operation.choices()
+    )
+    return msgspec.structs.replace(operation, machine=None, duration=None, alternatives=choices)
+
+
 @st.composite
 def nowait_shops(draw: st.DrawFn) -> JobShop:
-    """Any sound no-wait shop in which every job fits somewhere: without setups inside a job."""
+    """Any sound no-wait shop in which every job fits somewhere: without setups inside a job.
+
+    Where there are setups every operation lasts: the checker cannot tell in which order operations
+    of no length follow one another at one instant.
+    """
     drawn = draw(shops(blocking=("no",)))
+    least = 1 if drawn.setups else 0
     always = Calendar(period=1000, open=((0, 1000),), closed=((10, 15),))
     open_machines = tuple(
         msgspec.structs.replace(
@@ -134,7 +148,8 @@ def nowait_shops(draw: st.DrawFn) -> JobShop:
         msgspec.structs.replace(
             job,
             operations=tuple(
-                msgspec.structs.replace(o, family=job.operations[0].family) for o in job.operations
+                msgspec.structs.replace(lasting(o, least), family=job.operations[0].family)
+                for o in job.operations
             ),
         )
         for job in drawn.jobs

@@ -24,6 +24,7 @@ function fill(element, attributes, children) {
 const words = new Intl.Collator("en", { numeric: true });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+const precise = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 2 });
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 
 function number(value) {

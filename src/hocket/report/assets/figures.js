@@ -17,21 +17,42 @@ function section(name, ...content) {
 function metricsSection() {
   const scored = report.charts.filter((chart) => Object.keys(chart.metrics).length);
   if (!scored.length) return null;
-  if (scored.length === 1) {
-    const entries = Object.entries(scored[0].metrics);
-    const tiles = entries.map(([name, value]) => el("div", {}, el("dt", {}, spoken(name)), el("dd", {}, number(value))));
-    return section("Result", el("dl", { class: "tiles" }, tiles));
-  }
+  if (scored.length === 1) return section("Result", ...results(scored[0].metrics));
   const names = [...new Set(scored.flatMap((chart) => Object.keys(chart.metrics)))];
   const better = report.comparison?.better ?? {};
   const rows = names.map((name) => {
     const values = scored.map((chart) => chart.metrics[name] ?? null);
     const best = bestOf(values, better[name]);
-    return el("tr", {}, el("th", { scope: "row" }, spoken(name)),
-      values.map((value) => el("td", { class: value !== null && value === best ? "best" : null }, number(value))));
+    return el("tr", {}, el("th", { scope: "row", title: report.meanings[name]?.[1] }, spoken(name)),
+      values.map((value) => el("td", { class: value !== null && value === best ? "best" : null }, quantity(name, value))));
   });
   const name = report.comparison ? "Results of these runs" : "Results";
-  return section(name, table(["", ...scored.map((chart) => chart.label)], rows, "numbers"));
+  const all = table(["", ...scored.map((chart) => chart.label)], rows, "numbers");
+  return section(name, names.length > MANY ? el("details", {}, el("summary", {}, "All metrics"), all) : all);
+}
+
+const MANY = 24;
+
+// The metrics of one run: where there are many, the chief ones at sight and all in a table.
+function results(metrics) {
+  const entries = Object.entries(metrics);
+  const chief = entries.filter(([name]) => report.meanings[name]?.[2]);
+  const shown = chief.length ? chief : entries;
+  const tiles = el("dl", { class: "tiles" }, shown.map(([name, value]) =>
+    el("div", { title: report.meanings[name]?.[1] }, el("dt", {}, spoken(name)), el("dd", {}, quantity(name, value)))));
+  if (shown.length === entries.length) return [tiles];
+  const rows = entries.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, spoken(name)),
+    el("td", {}, quantity(name, value)), el("td", {}, report.meanings[name]?.[1] ?? "")));
+  return [tiles, el("details", {}, el("summary", {}, `All ${entries.length} metrics`), table(["", "", "Meaning"], rows, "numbers meanings"))];
+}
+
+// A metric with its unit, where the domain says which it is.
+function quantity(name, value) {
+  const unit = report.meanings[name]?.[0] ?? "";
+  if (value === null || value === undefined) return "–";
+  if (unit === "s") return seconds(value, fine);
+  if (unit === "share") return precise.format(value);
+  return unit ? `${number(value)} ${unit}` : number(value);
 }
 
 function bestOf(values, direction) {
@@ -140,7 +161,9 @@ function comparisonOf(metric, scenario) {
   rows.sort((a, b) => order * ((a.mean ?? Infinity) - (b.mean ?? Infinity)));
   const best = bestOf(rows.map((row) => row.mean), direction);
   for (const row of rows) row.best = row.mean === best;
-  const note = direction ? `${spoken(metric)}: ${direction} is better.` : `${spoken(metric)}.`;
+  const meaning = report.meanings[metric]?.[1] ?? "";
+  const what = `${headed(metric)}${meaning ? `: ${meaning}` : ""}`;
+  const note = direction ? `${what}${meaning ? ";" : ":"} ${direction} is better.` : `${what}.`;
   const text = `${note} Dots are means, lines their confidence intervals.`;
   const parts = [dotPlot(rows, "Policy", text, false, provenBound(metric, scenario))];
   const paired = differences.filter(of).map((row) => ({ ...row, label: `${row.policy} − ${row.versus}`,
@@ -227,9 +250,15 @@ function matrices(metrics, scenarios) {
       const text = row ? says[m](row.mean) + (half(row) ? ` ± ${says[m](half(row))}` : "") : "–";
       return el("td", { class: row && row.mean === best[m] ? "best" : null }, text);
     })));
-    return [scenarios.length > 1 ? el("h3", {}, scenario) : null, table(["Policy", ...metrics.map(spoken)], rows, "numbers")];
+    return [scenarios.length > 1 ? el("h3", {}, scenario) : null, table(["Policy", ...metrics.map(headed)], rows, "numbers")];
   });
   return el("details", {}, el("summary", {}, "All metrics as a table"), tables);
+}
+
+// A metric with its unit in brackets.
+function headed(name) {
+  const unit = report.meanings[name]?.[0];
+  return unit && unit !== "share" ? `${spoken(name)} (${unit})` : spoken(name);
 }
 
 // ---- solver ----

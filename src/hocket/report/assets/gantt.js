@@ -2,6 +2,8 @@
 
 const stage = {
   panels: [],
+  strips: [], // further pictures over the same time
+  plots: [],
   full: { from: 0, to: 1 },
   view: { from: 0, to: 1 },
   query: "",
@@ -23,7 +25,7 @@ function redraw() {
 
 function drawNow() {
   const begun = performance.now();
-  for (const panel of stage.panels) if (panel.visible) panel.draw();
+  for (const panel of [...stage.panels, ...stage.strips]) if (panel.visible) panel.draw();
   stage.frames.push(performance.now() - begun);
   if (stage.frames.length > 400) stage.frames.shift();
 }
@@ -123,6 +125,14 @@ class Panel {
       time: (x) => view.from + (x - left) / scale,
       scale,
     };
+  }
+
+  hover(event) {
+    return onHover(this, event);
+  }
+
+  click(event) {
+    return onClick(this, event);
   }
 
   find() {

@@ -17,11 +17,9 @@ function header() {
 // ---- timelines ----
 
 function timelinesSection() {
-  if (!report.charts.length) return null;
-  stage.panels = report.charts.map((chart) => new Panel(chart));
-  const end = Math.max(...report.charts.map((chart) => chart.end), 1);
-  stage.full = { from: 0, to: end * 1.012 };
-  stage.view = { ...stage.full };
+  const charts = report.charts.filter((chart) => !Object.keys(chart.left_out).length);
+  if (!charts.length) return null;
+  stage.panels = charts.map((chart) => new Panel(chart));
   const many = stage.panels.length > 1;
   const found = section(many ? "Schedules" : "Schedule", toolbar(), legend());
   for (const panel of stage.panels) {
@@ -31,6 +29,14 @@ function timelinesSection() {
     panel.root.append(barTable(panel));
   }
   return found;
+}
+
+// Panels and strips show one stretch of time, at first all of it.
+function wholeTime() {
+  const strips = report.figures.filter((figure) => figure.figure === "strips");
+  const end = Math.max(...[...report.charts, ...strips].map((shown) => shown.end), 1);
+  stage.full = { from: 0, to: end * 1.012 };
+  stage.view = { ...stage.full };
 }
 
 function caption({ chart, model }) {
@@ -141,11 +147,12 @@ function barsInView({ model, chart, ...panel }) {
 // ---- all of it ----
 
 const page = document.getElementById("page");
+wholeTime();
 const check = checkSection();
 const broken = report.violations?.length > 0;
 const compared = report.comparison !== null; // then single runs are only examples, and come later
 const parts = [broken ? check : null, solverSection(), compared ? null : metricsSection(), comparisonSection(),
-  timelinesSection(), compared ? metricsSection() : null, utilisationSection(), broken ? null : check];
+  ...plotSections(), stripsSection(), timelinesSection(), compared ? metricsSection() : null, utilisationSection(), broken ? null : check];
 page.append(...[...header(), ...parts, tooltip].filter(Boolean));
 
 // Other colours: those of the night, or those of paper, on which all lanes are shown too.
@@ -153,7 +160,7 @@ function recolour(paper) {
   printing = paper;
   hatches.clear();
   for (const painter of stage.painters) painter();
-  for (const panel of stage.panels) panel.visible ||= paper;
+  for (const panel of [...stage.panels, ...stage.strips]) panel.visible ||= paper;
   drawNow();
 }
 
@@ -174,6 +181,12 @@ window.hocket = {
   get view() { return { ...stage.view }; },
   get full() { return { ...stage.full }; },
   get pin() { return stage.pin; },
+  get strips() {
+    return stage.strips.map((strips) => ({ title: strips.figure.title, drawn: strips.drawn, where: (lane, at) => strips.where(lane, at) }));
+  },
+  get plots() {
+    return stage.plots.map((plot) => ({ title: plot.figure.title, where: (line, i) => plot.where(line, i) }));
+  },
   get frames() { return [...stage.frames]; },
   get panels() {
     return stage.panels.map((panel) => ({

@@ -26,7 +26,7 @@ function listenDrag(panel, box) {
     drag = { x: event.clientX, y: event.clientY, view: stage.view, scroll: box.scrollTop, moved: fingers.size > 1 };
   });
   box.addEventListener("pointermove", (event) => {
-    if (!fingers.has(event.pointerId)) return onHover(panel, event);
+    if (!fingers.has(event.pointerId)) return panel.hover(event);
     if (fingers.size > 1) return pinch(panel, fingers, event);
     const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
     drag.moved ||= Math.hypot(dx, dy) > 4;
@@ -40,7 +40,7 @@ function listenDrag(panel, box) {
   });
   const finish = (event) => {
     if (!fingers.delete(event.pointerId)) return;
-    if (!drag.moved && event.type === "pointerup") onClick(panel, event);
+    if (!drag.moved && event.type === "pointerup") panel.click(event);
     for (const x of fingers.values()) drag = { ...drag, x, view: stage.view }; // the other finger drags on
     box.classList.remove("dragging");
   };
@@ -199,7 +199,7 @@ function listenMap(panel, map) {
 
 // A thin line at one instant through all panels.
 function moveCross(at) {
-  for (const panel of stage.panels) {
+  for (const panel of [...stage.panels, ...stage.strips]) {
     const frame = panel.frame();
     panel.cross.hidden = at === null || at < frame.view.from || at > frame.view.to;
     if (at !== null) panel.cross.style.transform = `translateX(${Math.round(frame.x(at))}px)`;

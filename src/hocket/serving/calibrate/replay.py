@@ -1,0 +1,88 @@
+"""The requests of a log, served again by the simulator."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from hocket.core.errors import InputError
+from hocket.core.policy import Policy
+from hocket.serving.formats.measured import Measured
+from hocket.serving.metrics import requests_table
+from hocket.serving.model.cluster import Cluster, Pool
+from hocket.serving.simulate.cluster import simulate
+from hocket.serving.workload import Trace
+
+_TICKS = 1e6  # microseconds
+
+
+Seconds = npt.NDArray[np.floating[Any]]
+
+
+class Times(NamedTuple):
+    """Seconds of every request, each of shape (n,); NaN for what did not happen.
+
+    - `ttft`: to the first token; `tpot`: per further token, NaN for answers of one; `e2e`: to the
+      last token; all since the arrival
+    - `finish`: from the first arrival of all to the last token
+    """
+
+    ttft: Seconds
+    tpot: Seconds
+    e2e: Seconds
+    finish: Seconds
+
+
+def measured_times(measured: Measured) -> Times:
+    """What the log says."""
+    return Times(measured.ttft, measured.tpot, measured.e2e, measured.last_token)
+
+
+def cluster(measured: Measured, pool: Pool) -> Cluster:
+    """A cluster of `pool` that the requests of the log arrive at.
+
+    With a prefix cache every request has blocks of its own: what it computed is spared when it
+    comes back after a preemption, as in engines, but prompts have nothing in common, about which a
+    log without hashes says nothing. Raises InputError with the pool's problems.
+    """
+    prompt = measured.prompt.tolist()
+    prefix: tuple[tuple[int, ...], ...] = ()
+    if pool.prefix_cache:
+        ends = np.cumsum(measured.prompt // pool.block_size).tolist()
+        prefix = tuple(
+            tuple(range(end - tokens // pool.block_size, end))
+            for end, tokens in zip(ends, prompt, strict=True)
+        )
+    trace = Trace(
+        arrival=tuple(np.rint(measured.arrival * _TICKS).astype(np.int64).tolist()),
+        prompt=tuple(prompt),
+        output=tuple(measured.output.tolist()),
+        prefix=prefix,
+        prefix_block=pool.block_size,
+    )
+    found = Cluster(name="replay", time_unit="us", workload=trace, pools=(pool,), gauge_every=0)
+    if problems := list(found.problems()):
+        raise InputError("calibration", problems)
+    return found
+
+
+def replay(measured: Measured, pool: Pool, policy: Policy) -> Times:
+    """The times of the log's requests under the cost model of `pool`. Raises InputError."""
+    return replayed(cluster(measured, pool), pool, policy)
+
+
+def replayed(scenario: Cluster, pool: Pool, policy: Policy) -> Times:
+    """The same for a cluster made before, with another pool in it."""
+    scenario = msgspec.structs.replace(scenario, pools=(pool,))
+    table = requests_table(scenario, simulate(scenario, policy))
+    order = np.argsort([int(name[1:]) for name in table.id])  # r0, r1, ... as in the log
+    several = np.where(table.output > 1, 1.0, np.nan)
+    return Times(
+        table.ttft[order],
+        (table.tpot * several)[order],
+        table.e2e[order],
+        table.finish[order] - table.arrival.min(),
+    )

@@ -1,0 +1,1 @@
+"""Scenario types of LLM serving."""

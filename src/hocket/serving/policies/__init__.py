@@ -1,0 +1,1 @@
+"""Policies of LLM serving, one file per system or family; each ends with its tuple ``POLICIES``."""

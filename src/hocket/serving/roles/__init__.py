@@ -1,0 +1,1 @@
+"""The roles of a serving policy: what each is shown, and what it may answer."""

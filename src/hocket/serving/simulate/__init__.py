@@ -1,0 +1,91 @@
+"""The serving cluster as a discrete-event world.
+
+Two replicas keep the same rules. `plain` walks through all requests at every iteration and is what
+the rules mean; `fast` keeps the decoding requests in aggregates and leaps over iterations in which
+nothing can change. Tests hold their timelines equal, byte for byte.
+
+**An iteration.** It is composed at an instant once arrivals of that instant are in, lasts what the
+cost model says, rounded to ticks (one at least), and at its end every request in it has its tokens.
+A request whose prompt is complete gets its first token from the iteration that completes it; each
+further token costs one decode. A request with output L so is in ``L - 1`` decodes. Before a decode
+of a request that has `computed` tokens in memory, memory for ``computed + 1`` is taken; after it
+`computed` is one more. `context` of the cost model is the sum of `computed` before the iteration.
+
+**Composing, style mixed.**
+
+1. Decodes, in order of admission: one token each; they are never left out for the budget. Who needs
+   a block while none is free asks `victim`, again and again, until there is one, or it has given
+   way itself.
+2. Prompts under way, in order of admission: each gets what it still needs, at most what is left of
+   the budget (nothing left: it waits). Unless memory for its whole prompt was taken at admission
+   (``allocate`` other than ``chunk``) it takes what the chunk needs, by the rule of step 1. What a
+   victim had in this iteration goes back to the budget.
+3. The queue, unless something was preempted in this iteration: its head comes in if fewer than
+   `seqs` are running, the budget is not used up, the whole rest of its prompt fits the budget where
+   prompts are not ``chunked``, its allocation fits and leaves the watermark free, and `admits` says
+   so; then the next. The first that does not come in ends the step. A prompt that exceeds a whole
+   budget and may not be cut comes in alone, when nothing else is in the iteration. The watermark
+   does not count while nothing is running. With `urgent`, a head that lacks memory asks `victim`
+   for room, comes in if it gets it, and ends the step; only who ran before the step can give way.
+
+If all that was running gave way, the iteration is composed anew at once.
+
+**Other styles.** In ``prefill-first`` steps 2 and 3 alone make the iteration if they yield
+anything; only otherwise step 1 does. ``alternate`` is the same, but after an iteration with prompts
+comes one without if any request decodes. In ``static`` step 3 happens only when nothing is running;
+prompts then run by step 2 until all are complete, and the requests decode together until the last
+is done. With ``every`` above 1, step 3 takes place only when so many iterations with decodes have
+passed since it last did (with whatever outcome), or when nothing is running.
+
+**Allocation.** ``chunk``: blocks for the tokens computed after the iteration. ``prompt``: blocks
+for the whole prompt (with what was generated before a preemption). ``longest``: for the prompt and
+the longest answer that the request may have; such a request never needs another block. With `whole`
+a request comes in only if its whole prompt would fit, whatever is taken at a time. All of a
+request's blocks are freed when it finishes or gives way.
+
+**Preemption.** ``recompute``: `computed` becomes 0, the request goes back to the queue, and its
+prompt is now the prompt and all tokens generated; completing it yields the next token. ``swap``: if
+it decodes and the host has room for its blocks they move there, otherwise it is recomputed. Swapped
+requests come back at the start of a composition, in order of arrival, while fewer than `seqs` are
+running and their blocks, and those that all decodes of this iteration need, fit above the
+watermark; they decode in this very iteration. While any is swapped out, step 3 is left out. Moving
+blocks either way adds ``blocks * bytes / bandwidth + latency`` of the host link to the iteration.
+
+**Prefix cache.** Blocks of a prompt are known by the ids of the workload; those at the front that
+are in memory are shared and need no computing, except that at least one token is computed. When a
+prompt is complete its whole id blocks stay in the cache: shared while used, and given up in order
+of last use when memory is needed.
+
+**Too long.** A prompt that leaves no room for one token below `max_context` is rejected at arrival
+(point ``reject``) and counted; an answer is cut off at `max_context` and at the request's `limit`.
+`max_context` is that of the smallest pool, and never more than what memory holds.
+
+**Pipeline.** With `pp` stages up to `pp` micro-batches are under way; a request stays in one, which
+is composed as above when its latest iteration has left the last stage and the first is free: the
+one at home for longest, or the next if it has nothing to do. A micro-batch admits at most
+``ceil(seqs / pp)``; only its own requests can give way to one another. A stage takes the cost
+model's time. Before a migration the pipeline runs empty.
+
+**Prefill and decode apart.** A prefill replica keeps the memory of a request whose prompt is
+complete. The request is dispatched again, waits in the queue of a decode replica, and once admitted
+there (by the rules of step 3, without any budget) its memory is pulled over the link; then it
+decodes from the next composition on. Until the memory has come `computed` reads 0 in views.
+
+**Failures.** A replica that fails loses its memory; its requests are dispatched again, with the
+tokens generated so far as part of their prompt. Requests that merely waited there to be decoded
+still have their memory where they were prefilled.
+
+**Reports.** A load shows the present: tokens of the iteration under way are not counted, blocks
+taken for it are; of the queue those that the latest composition has seen.
+
+**Records.** Points ``arrive``, ``dispatch``, ``reject``, ``preempt``, ``swap-in``, ``lost``,
+``finish`` (group request; lane replica, or ``""`` at the front end). Spans ``run``: ``prefill N``
+from the first iteration that has a chunk of it to the one that completes N tokens of prompt,
+``decode N`` while N further tokens come; both end at a preemption, failure or migration too. Spans
+``migrate``, ``aborted``, ``transfer``, ``start``, ``drain``, ``down``. Gauges per replica
+``batch``, ``waiting``, ``kv`` (blocks used), ``wasted`` (tokens that fit in used blocks but are not
+there), ``demand`` (blocks that the head of the queue asks for). Tallies: ``gap`` per replica (ticks
+between two tokens of a request, in the bins of `core.tally`), ``longest gap`` per request,
+``iterations`` and ``busy`` per replica, ``loss`` per request (ticks from a preemption to the next
+token).
+"""
