@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 from cyclopts import Parameter
@@ -21,9 +29,15 @@ import hocket
 from hocket import api
 from hocket.cli.app import make_app
 from hocket.core import registry
+from hocket.core.domain import resolve
 from hocket.core.fields import with_fields
 from hocket.core.policy import Policy
 from hocket.core.schema import schema
+
+if TYPE_CHECKING:
+    from tools import markdown
+else:  # as a script it finds what lies beside it
+    import markdown
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made by tools/reference.py from the code: change that, and run `make reference`. -->"
@@ -39,17 +53,18 @@ def policies() -> Iterator[str]:
     families: dict[str, list[type[Policy]]] = {}
     for kind in registry.policies().values():
         families.setdefault(kind.__module__, []).append(kind)
-    for module in sorted(families):
+    domains = {module: kinds[0].name.partition("/")[0] for module, kinds in families.items()}
+    for module in sorted(families, key=lambda module: (domains[module], module)):
         title, _, rest = _doc(importlib.import_module(module)).partition("\n")
         head, _, told = title.rstrip(".").partition(": ")
-        yield f"## {head}"
-        yield f"{_sentence(told)}." if told else ""
+        yield f"## {head} ({domains[module]})"
+        yield f"{markdown.sentence(told)}." if told else ""
         yield rest.strip()
         yield from _shared(families[module])
         for kind in sorted(families[module], key=lambda kind: kind.name):
             yield f"### {kind.name}"
             yield _doc(kind)
-            yield f"For {_and(kind.problems)}."
+            yield f"For {_and(kind.problems)}." + (f" Role: {kind.role}." if kind.role else "")
             if kind.source:
                 yield f"Source: {kind.source.rstrip('.')}."
             yield _fields(kind)
@@ -80,13 +95,17 @@ def generators() -> Iterator[str]:
         yield _fields(kind)
     yield "## Published instances that need no file"
     yield (
-        "Their authors published the generator and the seeds, so they are made afresh, bit by bit "
-        "as published:"
+        "Of `shop` and of `serving/llumnix-...` the authors published the generator and the seeds: "
+        "they are made afresh, bit by bit as published. The other ones of `serving` are drawn from "
+        "published distributions with a seed of ours."
     )
     series: dict[str, list[str]] = {}
     for name in registry.scenario_names():
         series.setdefault(name.rstrip("0123456789"), []).append(name)
-    yield "\n".join(f"- `{names[0]}` to `{names[-1]}`" for names in series.values())
+    yield "\n".join(
+        f"- `{names[0]}`" + (f" to `{names[-1]}`" if len(names) > 1 else "")
+        for names in series.values()
+    )
 
 
 def scenarios() -> Iterator[str]:
@@ -98,21 +117,34 @@ def scenarios() -> Iterator[str]:
         "`1.5 h` works too and must come out whole. `hocket check file.yaml` names every mistake "
         "with its line, and `hocket schema shop/job-shop` prints the JSON Schema for an editor."
     )
-    parts: dict[str, dict[str, Any]] = {}
-    for tag in registry.problem_types():
-        found = schema(tag)
-        root = found["$ref"].rpartition("/")[2]
-        own = found["$defs"].pop(root)
+    schemas = {tag: schema(tag) for tag in registry.problem_types()}
+    titles = markdown.titles(schemas)
+    users: dict[str, set[str]] = {}
+    parts: dict[str, list[str]] = {}
+    for tag, found in schemas.items():
+        names = {name: titles[tag, name] for name in found["$defs"]}
+        own = found["$defs"].pop(found["$ref"].rpartition("/")[2])
         yield f"## {tag}"
-        yield own["description"]
-        yield _keys(own, skip=("$schema", "problem"))
-        parts |= found["$defs"]
-    yield "## Parts"
-    for name in sorted(parts):
-        yield f"### {name}"
-        if parts[name].get("description"):
-            yield parts[name]["description"]
-        yield _keys(parts[name])
+        yield from markdown.part(own, names, found["$defs"], skip=("$schema", "problem"))
+        yield BESIDE.get(tag, "")
+        for name, part in found["$defs"].items():
+            parts[names[name]] = list(markdown.part(part, names, found["$defs"]))
+            users.setdefault(names[name], set()).add(tag.partition("/")[0])
+    domains = {title: " and ".join(sorted(users[title])) for title in sorted(parts)}
+    for domain in sorted(set(domains.values()), key=lambda domain: (" and " in domain, domain)):
+        yield f"## Parts of {domain}"
+        for title in (title for title in domains if domains[title] == domain):
+            yield f"### {title}"
+            yield from parts[title]
+
+
+BESIDE = {
+    "serving/cluster": "In a file `workload` may also name a request log, `{kind: log, path: "
+    "requests.csv}` with `first`, `count` and `rate_scale`; and `cost` a calibrated model, `{kind: "
+    "file, path: model.yaml}`, or a folder of operator times, `{kind: profile, path: tp1}`. They "
+    "are read when the file is, and put in their place."
+}
+"""What files may say beyond the schema."""
 
 
 def commands() -> Iterator[str]:
@@ -154,6 +186,48 @@ def python() -> Iterator[str]:
         yield _members(kind)
 
 
+def metrics() -> Iterator[str]:
+    """What the metrics of each problem mean, of the problems that say so."""
+    yield "# Metrics"
+    yield (
+        "What a run of a domain is measured by, where the name does not say it all. Every metric "
+        "is a key of `Run.metrics` and of `--json`; tables on the terminal show those with a star, "
+        "and `hocket run --all` all of them. Without an SLO every request that is answered counts "
+        "as within it."
+    )
+    for tag, problem in registry.problem_types().items():
+        if not problem.measures:
+            continue
+        yield f"## {tag}"
+        rows = [
+            (
+                f"`{name}`" + " \\*" * told.shown,
+                told.unit,
+                told.better,
+                markdown.sentence(told.meaning),
+            )
+            for name, told in problem.get("measures").items()
+        ]
+        yield markdown.table(("metric", "unit", "better", "meaning"), rows)
+
+
+def catalogue() -> Iterator[str]:
+    """What scenarios may name beside policies and instances, such as models and GPUs."""
+    yield "# Models and GPUs"
+    yield (
+        "What `model` and `gpu` of a pool may be, as `hocket list serving` lists them. Case, "
+        "spaces and hyphens do not matter, and the repository of a model on Hugging Face is as "
+        "good as its name. Shapes are those of its configuration file there, two bytes to the "
+        "number. Another model or GPU is a few lines in `src/hocket/serving/catalogue`."
+    )
+    for domain in registry.domains().values():
+        listed = resolve(domain.catalogue)() if domain.catalogue else {}
+        for kind, entries in listed.items():
+            yield f"## {markdown.sentence(kind)} of {domain.name}"
+            rows = [(f"`{entry['name']}`", *list(entry.values())[1:]) for entry in entries]
+            yield markdown.table(tuple(entries[0]), rows)
+
+
 def _signature(name: str, function: Any) -> str:
     """How a function is called, a parameter to the line."""
     signature = inspect.signature(function)
@@ -193,6 +267,7 @@ TYPES = (
     "hocket.core.run.Run",
     "hocket.core.timeline.Timeline",
     "hocket.core.timeline.Span",
+    "hocket.core.timeline.Tally",
     "hocket.core.solution.Solution",
     "hocket.core.study.Comparison",
     "hocket.core.study.Row",
@@ -204,6 +279,17 @@ TYPES = (
     "hocket.shop.model.arrays.ShopArrays",
     "hocket.shop.simulate.project.ProjectView",
     "hocket.shop.simulate.project.Begin",
+    "hocket.serving.roles.batching.Request",
+    "hocket.serving.roles.batching.Limits",
+    "hocket.serving.roles.batching.ReplicaView",
+    "hocket.serving.roles.batching.Batcher",
+    "hocket.serving.roles.cluster.Load",
+    "hocket.serving.roles.cluster.ClusterView",
+    "hocket.serving.roles.cluster.Dispatcher",
+    "hocket.serving.roles.cluster.Rescheduler",
+    "hocket.serving.roles.cluster.Copying",
+    "hocket.serving.roles.cluster.Scaler",
+    "hocket.serving.cost.protocol.Cost",
     "hocket.core.kernel.Kernel",
     "hocket.core.kernel.Phase",
 )
@@ -214,6 +300,8 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "scenarios.md": scenarios,
     "commands.md": commands,
     "python.md": python,
+    "metrics.md": metrics,
+    "catalogue.md": catalogue,
 }
 
 
@@ -252,28 +340,14 @@ def _and(names: tuple[str, ...]) -> str:
     return " and ".join(f"`{name}`" for name in names)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; empty when there is nothing in it."""
-    if not rows:
-        return ""
-    lines = [head, ["---"] * len(head), *rows]
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return re.sub(r" {2,}(?=\|)", " ", text)
-
-
 def _fields(kind: type[msgspec.Struct]) -> str:
     given = msgspec.to_builtins(with_fields(kind, ()))
     hints = get_type_hints(kind, include_extras=True)
     rows = [
-        (f"`{name}`", _typed(hints[name]), f"`{_plain(given[name])}`")
+        (f"`{name}`", _typed(hints[name]), f"`{markdown.plain(given[name])}`")
         for name in kind.__struct_fields__
     ]
-    return _table(("field", "type", "default"), rows)
-
-
-def _plain(value: Any) -> str:
-    """A value as a file would have it."""
-    return str(value).lower() if isinstance(value, bool) or value is None else str(value) or "none"
+    return markdown.table(("field", "type", "default"), rows)
 
 
 def _typed(hint: Any) -> str:
@@ -291,7 +365,8 @@ def _typed(hint: Any) -> str:
     if get_origin(hint) is tuple:
         return f"list of {_typed(get_args(hint)[0])}"
     if get_origin(hint) is dict:
-        return f"mapping to {_typed(get_args(hint)[1])}"
+        values = get_args(hint)[1]
+        return "mapping" if values is Any else f"mapping to {_typed(values)}"
     words = {
         int: "whole number",
         float: "number",
@@ -306,56 +381,6 @@ def _limits(meta: msgspec.Meta) -> Iterator[str]:
     for sign, bound in (("≥", meta.ge), (">", meta.gt), ("≤", meta.le), ("below", meta.lt)):
         if bound is not None:
             yield f"{sign} {bound:g}"
-
-
-def _keys(part: dict[str, Any], skip: tuple[str, ...] = ()) -> str:
-    """The properties of a JSON Schema's object as a table."""
-    rows = [
-        (f"`{key}`", _kind(node), _default(key, part), _sentence(node.get("description", "")))
-        for key, node in part.get("properties", {}).items()
-        if key not in skip
-    ]
-    head = ("key", "what", "default", "")
-    if not any(row[3] for row in rows):
-        return _table(head[:3], [row[:3] for row in rows])
-    return _table(head, rows)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _default(key: str, part: dict[str, Any]) -> str:
-    node = part["properties"][key]
-    if key in part.get("required", ()):
-        return "required"
-    if "default" not in node:  # the tag of a type that stands alone
-        return "may be left out"
-    value = node["default"]
-    if value is None or value == "" or (isinstance(value, list | tuple | dict) and not value):
-        return "none"
-    return f"`{_plain(value)}`"
-
-
-def _kind(node: dict[str, Any]) -> str:
-    """What a JSON Schema asks for, in words, with links to the parts."""
-    if "$ref" in node:
-        name = node["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
-    if "anyOf" in node:
-        if any("90 s" in arm.get("examples", ()) for arm in node["anyOf"]):
-            return "time"
-        return " or ".join(dict.fromkeys(_kind(arm) for arm in node["anyOf"]))
-    if "enum" in node:
-        return " or ".join(f"`{value}`" for value in node["enum"])
-    if "prefixItems" in node:
-        return f"[{', '.join(_kind(item) for item in node['prefixItems'])}]"
-    if node.get("type") == "array":
-        return f"list of {_kind(node['items'])}" if node.get("items") else "list"
-    if node.get("type") == "object":
-        return f"mapping to {_kind(node['additionalProperties'])}"
-    words = {"integer": "whole number", "number": "number", "string": "text", "null": "none"}
-    return words.get(node.get("type", ""), "true or false")
 
 
 def _prompted(examples: str) -> str:
@@ -375,13 +400,15 @@ def _options(function: Any) -> str:
         else:
             option = option or f"`{name.upper()}`"
         negative = told[0].negative if told else None
+        if negative is None and parameter.default is True:
+            negative = f"--no-{name.replace('_', '-')}"
         for other in [negative] if isinstance(negative, str) else negative or ():
             option += f" `{other}`" if other else ""
         default = parameter.default
-        known = default not in (inspect.Parameter.empty, None, ()) and not isinstance(default, bool)
+        known = default not in (inspect.Parameter.empty, None, (), "", False)
         text = str((told and told[0].help) or "")
-        rows.append((option, text, f"`{default}`" if known else ""))
-    return _table(("option", "", "default"), rows)
+        rows.append((option, text, f"`{markdown.plain(default)}`" if known else ""))
+    return markdown.table(("option", "", "default"), rows)
 
 
 if __name__ == "__main__":

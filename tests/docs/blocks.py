@@ -92,14 +92,7 @@ def announce(project: dict[str, Any]) -> None:
     for group, points in project["entry-points"].items():
         lines += [f"[{group}]", *(f"{name} = {value}" for name, value in points.items())]
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    forget()
-
-
-def forget() -> None:
-    """Have the registry look again at what is installed."""
-    for found in (registry.domains, registry.problem_types, registry._policies_of):
-        found.cache_clear()
-    registry._plugged_policies.cache_clear()
+    registry.refresh()
 
 
 def differences(page: Path) -> list[str]:
@@ -132,9 +125,12 @@ def renewed(page: Path) -> str:
     """The page with the outputs of today; carried out in the current folder."""
     text = page.read_text(encoding="utf-8")
     parts, last = [], 0
+    names: dict[str, Any] = {"__name__": "page"}
     for block in blocks(text):
         if block.title:
             write(block)
+        elif block.language == "python":  # it may leave files that commands read
+            exec(compile(block.body, page.name, "exec"), names)
         if block.language != "console":
             continue
         made = ""

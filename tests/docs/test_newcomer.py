@@ -43,6 +43,35 @@ class Newcomer(Rule, frozen=True):
 
 POLICIES = (Newcomer,)
 '''
+BATCHING = '''\
+"""Batching of a newcomer."""
+
+from typing import Any, ClassVar
+
+from hocket.core.streams import Streams
+from hocket.serving.roles.batching import Batcher, FirstComeFirstServed, Limits, Request
+from hocket.serving.roles.policy import BatchingPolicy
+
+
+class Newcomer(BatchingPolicy, frozen=True):
+    """The longest prompt first."""
+
+    name: ClassVar[str] = "serving/newcomer"
+    source: ClassVar[str] = "a test"
+    tokens: int = 1024
+
+    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+        """See BatchingPolicy.batcher."""
+        return LongestFirst(Limits(tokens=self.tokens))
+
+
+class LongestFirst(FirstComeFirstServed):
+    def rank(self, request: Request) -> Any:
+        return -request.prompt
+
+
+POLICIES = (Newcomer,)
+'''
 Run = Callable[..., str]
 
 
@@ -54,7 +83,9 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copytree(package, tmp_path / "src" / "hocket", ignore=clean)
     shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=clean)
     shutil.copy(ROOT / "examples" / "workshop.jsp", tmp_path)
-    (tmp_path / "src/hocket/shop/policies/newcomer.py").write_text(RULE, encoding="utf-8")
+    policies = tmp_path / "src" / "hocket"
+    (policies / "shop/policies/newcomer.py").write_text(RULE, encoding="utf-8")
+    (policies / "serving/policies/newcomer.py").write_text(BATCHING, encoding="utf-8")
     return tmp_path
 
 
@@ -98,11 +129,30 @@ def test_a_rule_in_one_file_shows_up_everywhere(checkout: Path, run: Run) -> Non
     assert "| `regard` | number | `0.25` |" in section
 
 
-def test_the_kit_checks_it_too(checkout: Path, run: Run) -> None:
+def test_so_does_a_batching_policy(checkout: Path, run: Run) -> None:
+    listed = json.loads(run("-m", "hocket", "list", "policies", "--json"))
+    (entry,) = [entry for entry in listed if entry["name"] == "serving/newcomer"]
+    assert entry["summary"] == "The longest prompt first."
+
+    run("-m", "hocket", "generate", "serving/chat", "--set", "requests=30", "-o", "chat.yaml")
+    command = ["run", "chat.yaml", "--policy", "serving/newcomer", "--set", "tokens=256"]
+    ran = json.loads(run("-m", "hocket", *command, "--report", "chat.html", "--json"))
+    assert ran["metrics"]["finished"] == 30
+    assert ran["policy"]["tokens"] == 256
+    assert (checkout / "chat.html").exists()
+
+    run("tools/reference.py")
+    reference = (checkout / "docs/reference/policies.md").read_text(encoding="utf-8")
+    section = reference.partition("### serving/newcomer\n")[2].partition("\n#")[0]
+    assert "Role: batching." in section
+
+
+@pytest.mark.parametrize("name", ["shop/newcomer", "serving/newcomer"])
+def test_the_kit_checks_it_too(checkout: Path, run: Run, name: str) -> None:
     script = (
         "from hocket.testing import check_policy\n"
         "if __name__ == '__main__':\n"
-        "    print(check_policy('shop/newcomer', seeds=(0,)))\n"
+        f"    print(check_policy({name!r}, seeds=(0,)))\n"
     )
     (checkout / "checked.py").write_text(script, encoding="utf-8")
-    assert "shop/newcomer: " in run("checked.py")
+    assert f"{name}: " in run("checked.py")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import blocks, differences, forget
+from hocket.core import registry
+from tests.docs.blocks import blocks, differences
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -29,7 +30,7 @@ def test_page_shows_what_happens(
         wrong = differences(page)
     finally:
         monkeypatch.undo()
-        forget()  # domains that the page has added
+        registry.refresh()  # without the domains that the page has added
     assert not wrong, "\n\n".join(wrong)
 
 
@@ -50,6 +51,14 @@ def test_all_python_in_pages_is_run_or_marked() -> None:
     known = {"console", "python", "pycon", "yaml", "toml", "text", "sh", "json", "csv", "make"}
     found = {block.language for page in PAGES for block in blocks(page.read_text())}
     assert found <= known
+
+
+def test_the_page_of_serving_names_every_policy() -> None:
+    """Its table says which role a policy plays; shop's page names families instead."""
+    page = (ROOT / "docs" / "domains" / "serving.md").read_text()
+    policies = [name for name in registry.policies() if name.startswith("serving/")]
+    assert policies
+    assert not [name for name in policies if f"`{name}`" not in page]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
