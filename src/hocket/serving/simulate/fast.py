@@ -19,8 +19,9 @@ from hocket.serving.model.cluster import Pool
 from hocket.serving.roles.batching import Batcher, Request
 from hocket.serving.roles.cluster import Load
 from hocket.serving.simulate.batch import MicroBatch
-from hocket.serving.simulate.engine import Chunk, Engine
+from hocket.serving.simulate.engine import Engine
 from hocket.serving.simulate.live import NEVER, Holding, Live
+from hocket.serving.simulate.roster import Chunk
 from hocket.serving.simulate.view import Listed
 from hocket.serving.simulate.world import World
 
