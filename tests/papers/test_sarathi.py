@@ -14,7 +14,6 @@ from hocket.papers.sarathi import (
     Experiment,
     chat_lengths,
     drawn_lengths,
-    largest,
     reproduce,
     systems,
     truncated,
@@ -59,23 +58,6 @@ def test_the_ablation_orders_the_variants_as_table_4_does(claims):
 def test_no_label_is_stronger_than_ratio_and_nothing_is_claimed_of_what_was_not_printed(claims):
     assert {claim.fidelity for claim in claims.values()} <= {"ratio", "shape"}
     assert claims["Mistral-7B, relaxed: capacity over vLLM"].fidelity == "shape"
-
-
-@pytest.mark.parametrize("capacity", [0.013, 0.9, 1.0, 3.7, 100.0])
-def test_the_search_finds_the_capacity_to_two_and_a_half_percent(capacity):
-    asked = []
-
-    def meets(rate):
-        asked.append(rate)
-        return rate <= capacity
-
-    found = largest(meets, 1.0)
-    assert capacity / 1.025 <= found <= capacity
-    assert len(asked) <= 20
-
-
-def test_a_target_that_no_rate_meets_has_capacity_0():
-    assert largest(lambda rate: False, 4.0) == 0
 
 
 def test_within_is_symmetric_in_the_factor_and_minds_the_direction():

@@ -118,6 +118,25 @@ SCENARIOS = {
         TRACE + "pools: [{cost: {kind: linear, base: -0.1}}]\n",
         ["pools[0].cost.base: must be >= 0"],
     ),
+    "negative times": (
+        TRACE
+        + "pools: [{model: opt-13b, cost: {kind: distserve, "
+        + "prefill: [1, 1, -1], small: [1, 1, 1], large: [1, 1, 1]}}]\n",
+        ["pools[0].cost: a prompt of 2048 tokens would take -"],
+    ),
+    "times beyond all numbers": (
+        TRACE + "pools: [{cost: {kind: constant, seconds: 1.0e+308}}]\n",
+        ["pools[0].cost: a prompt of 1 token would take 1e+308 s"],
+    ),
+    "sizes beyond all memory": (
+        TRACE + "pools: [{block_size: 9223372036854775808}]\n",
+        ["line 3: pools[0].block_size: must be <= 1048576"],
+    ),
+    "gaps beyond all numbers": (
+        "problem: serving/cluster\nworkload: {kind: random, count: 3, arrivals: {kind: rate, "
+        "rate: 1, cv: 1.0e-308}, lengths: {kind: pairs, prompt: [1], output: [1]}}\n",
+        ["line 2: workload.arrivals.cv"],
+    ),
     "no time at all": (
         TRACE + "pools: [{cost: {kind: linear, base: 0}}]\n",
         ["would take no time"],

@@ -33,6 +33,7 @@ from hocket.core.paper import Claim, Fidelity, Paper, Progress
 from hocket.core.run import Run, run
 from hocket.core.streams import Streams
 from hocket.serving.budget import token_budget
+from hocket.serving.capacity.rate import highest
 from hocket.serving.cost import Roofline
 from hocket.serving.model.cluster import Cluster, Pool
 from hocket.serving.workload import Pairs, Random, Rate
@@ -49,8 +50,6 @@ DELAY = 2.0
 """Seconds that the median request may wait for its first iteration."""
 OVERLOAD = 1.5
 """Times a deployment's rate, so that requests always wait and what idles is no lack of work."""
-PRECISION = 1.025
-PROBES = 20
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,7 @@ class Experiment:
             metrics = self.metrics(deployment, policy, rate, self.count, self.seed)
             return metrics["tbt_p99"] <= gap and metrics["queueing_p50"] <= DELAY
 
-        return largest(meets, deployment.rate)
+        return highest(meets, start=deployment.rate).passed
 
     def metrics(
         self, deployment: Deployment, policy: dict[str, Any], rate: float, count: int, seed: int
@@ -298,28 +297,6 @@ def within(gain: float, published: float | None) -> bool:
     if published is None or (gain > 1) is not (published > 1):
         return False
     return published / FACTOR <= gain <= published * FACTOR
-
-
-def largest(meets: Callable[[float], bool], start: float) -> float:
-    """The largest rate that `meets`, by doubling or halving from `start`, then bisection.
-
-    0 if none of the rates tried does. The search ends when the bracket is within `PRECISION`.
-    """
-    low, high, rate = 0.0, math.inf, start
-    for _ in range(PROBES):
-        if meets(rate):
-            low = rate
-        else:
-            high = rate
-        if low and high / low <= PRECISION:
-            break
-        if not low:
-            rate = high / 2
-        elif math.isinf(high):
-            rate = low * 2
-        else:
-            rate = math.sqrt(low * high)
-    return low
 
 
 def chat_lengths(seed: int) -> tuple[Pairs, str]:

@@ -26,8 +26,11 @@ SAMPLING = 39
 RUNTIME = 0.08 * GIB  # context and libraries of CUDA, "non-torch memory" of the same log
 
 
-def problems(path: str, pool: Pool) -> Iterator[Problem]:
-    """What keeps the pool's model from running on its GPUs. `path` leads to the pool."""
+def problems(path: str, pool: Pool, *, template: bool = False) -> Iterator[Problem]:
+    """What keeps the pool's model from running on its GPUs. `path` leads to the pool.
+
+    Of a `template`, whose GPUs and cut a search chooses, only names are looked at.
+    """
     found = True
     for field, name, lookup in (
         ("gpu", pool.gpu, catalogue.gpu),
@@ -38,7 +41,7 @@ def problems(path: str, pool: Pool) -> Iterator[Problem]:
         except UnknownName as error:
             found = False
             yield Problem(f"{path}.{field}", str(error))
-    if found:
+    if found and not template:
         yield from _split(path, pool)
         yield from _fit(path, pool)
         yield from _context(path, pool)

@@ -23,6 +23,7 @@ from hocket.core.scenario import Ticks
 
 _MOST = 10**9
 _BLOCK = 1024
+LEAST_CV = 1e-3  # below, gaps are as good as equal
 
 
 class _Process(
@@ -60,6 +61,8 @@ class GammaArrivals(_Process, frozen=True, kw_only=True, tag="gamma"):
     def __post_init__(self) -> None:
         positive("rate", self.rate)
         positive("cv", self.cv)
+        if self.cv < LEAST_CV:
+            raise ValueError(f"cv must be at least {LEAST_CV:g}, not {self.cv!r}")
 
     def times(
         self, rng: np.random.Generator, *, count: int | None = None, until: int | None = None

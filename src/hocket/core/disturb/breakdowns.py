@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from hocket.core.disturb.checks import positive
+from hocket.core.scenario import LONGEST
 
 Law: TypeAlias = Literal["exponential", "gamma", "weibull", "fixed"]
 """The distribution of a time to failure or to repair."""
@@ -46,6 +47,8 @@ class Breakdowns(
             ("down", self.mean_down, self.down, self.down_shape),
         ):
             positive(f"mean_{side}", mean)
+            if mean > LONGEST:
+                raise ValueError(f"mean_{side} is {mean:g} ticks, above the longest time, 2^40")
             positive(f"{side}_shape", shape)
             if law not in ("exponential", "gamma", "weibull", "fixed"):
                 raise ValueError(

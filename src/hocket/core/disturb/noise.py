@@ -75,7 +75,7 @@ class GammaNoise(_Noise, frozen=True, kw_only=True, tag="gamma"):
 
     def draw(self, rng: np.random.Generator, size: int) -> Floats:
         """Factors, shape ``(size,)``."""
-        if self.cv == 0:
+        if self.cv < 1e-9:  # as good as none, and its inverse may be no number
             return np.ones(size)
         return rng.gamma(self.cv**-2, self.cv**2, size)
 

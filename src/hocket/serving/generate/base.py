@@ -18,7 +18,7 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=10**6)]
 Rate = Annotated[float, msgspec.Meta(gt=0, le=10**6)]
 """Requests per second."""
 
-Spread = Annotated[float, msgspec.Meta(gt=0, le=100)]
+Spread = Annotated[float, msgspec.Meta(ge=1e-3, le=100)]
 """A coefficient of variation."""
 
 SECOND = 1_000_000

@@ -54,7 +54,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
       from GPU, model and `memory_utilization` if None
     - `host_blocks`: blocks of host memory for requests that are swapped out, over `host_link`
     - `prefix_cache`: whether blocks of finished prompts are kept and shared
-    - `max_context`: most tokens of prompt and answer together; the model's own if None
+    - `max_context`: most tokens of prompt and answer together; the model's own if None. Models
+      with rotary positions may be given more than their own
     - `start_up`: how long a replica takes from its order to its first iteration
     - `most`: how many replicas scaling may make of it
     - `breakdowns`: when replicas fail and are repaired, each with luck of its own
@@ -123,8 +124,9 @@ class Cluster(
 
     def problems(self) -> Iterator[Problem]:
         """See Scenario.problems."""
-        if self.time_unit == "tick":
-            yield Problem("time_unit", "iterations last seconds: name a unit, such as us")
+        if self.time_unit not in ("ns", "us", "ms"):
+            message = "iterations last milliseconds: count in something shorter, such as us"
+            yield Problem("time_unit", message)
         yield from self.workload.problems("workload")
         if not self.pools:
             yield Problem("pools", "no replicas: give at least one pool")
@@ -133,7 +135,7 @@ class Cluster(
             if pool.name in seen:
                 yield Problem(f"pools[{i}].name", f"{pool.name!r} is the name of an earlier pool")
             seen.add(pool.name)
-            yield from _pool_problems(f"pools[{i}]", pool)
+            yield from _pool_problems(f"pools[{i}]", pool, self.search is not None and i == 0)
         yield from self._prefixes()
         yield from self._roles()
         for i, (start, end) in enumerate(self.dispatcher_outages):
@@ -165,6 +167,13 @@ class Cluster(
                 yield Problem("pools", f"there are {needed} replicas but none for {other}")
 
 
-def _pool_problems(path: str, pool: Pool) -> Iterator[Problem]:
-    found = [*pool.cost.problems(f"{path}.cost", pool), *memory.problems(path, pool)]
-    yield from found or sanity.problems(f"{path}.cost", pool)
+def _pool_problems(path: str, pool: Pool, template: bool) -> Iterator[Problem]:
+    """What is wrong with a pool; of a `template`, GPUs and cut are the search's to choose."""
+    found = [
+        *pool.cost.problems(f"{path}.cost", pool),
+        *memory.problems(path, pool, template=template),
+    ]
+    if found or template:
+        yield from found
+    else:
+        yield from sanity.problems(f"{path}.cost", pool)

@@ -44,6 +44,11 @@ class System(ServingPolicy, frozen=True):
             found.append(scaling(self.scaling))
         return tuple(found)
 
+    def __str__(self) -> str:
+        """Its parts by their short names: ``serving/system(sarathi + infaas)``."""
+        inside = " + ".join(str(part).removeprefix("serving/") for part in self.parts())
+        return f"{self.name}({inside})"
+
     def refuses(self, scenario: Any) -> str:
         """See Policy.refuses."""
         told = ((part.name, part.refuses(scenario)) for part in self.parts())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from hocket.core.errors import UserError
 from hocket.core.load import load_policy
@@ -13,6 +13,7 @@ from hocket.serving.roles.cluster import Dispatcher, Rescheduler, Scaler
 
 PROBLEMS = ("serving/cluster",)
 
+P = TypeVar("P", bound="ServingPolicy")
 Part = str | dict[str, Any]
 """A policy of one role, as a field of a combination: its name, or a mapping with its fields."""
 
@@ -63,9 +64,7 @@ class BatchingPolicy(ServingPolicy, frozen=True):
 
     def begin(self, scenario: Any, streams: Streams) -> Deciders:
         """See Policy.begin."""
-        return Deciders(
-            self, scenario, streams, dispatching(DISPATCH).dispatcher(scenario, streams)
-        )
+        return Deciders(self, scenario, streams, plain_dispatcher(scenario, streams))
 
 
 class DispatchPolicy(ServingPolicy, frozen=True):
@@ -97,7 +96,7 @@ class ReschedulingPolicy(ServingPolicy, frozen=True):
             batching(BATCHING),
             scenario,
             streams,
-            dispatching(DISPATCH).dispatcher(scenario, streams),
+            plain_dispatcher(scenario, streams),
             rescheduler=self.rescheduler(scenario, streams),
         )
 
@@ -117,7 +116,7 @@ class ScalingPolicy(ServingPolicy, frozen=True):
             batching(BATCHING),
             scenario,
             streams,
-            dispatching(DISPATCH).dispatcher(scenario, streams),
+            plain_dispatcher(scenario, streams),
             scaler=self.scaler(scenario, streams),
         )
 
@@ -126,33 +125,33 @@ BATCHING = "serving/vllm-v1"
 DISPATCH = "serving/least-outstanding"
 
 
+def plain_dispatcher(scenario: Any, streams: Streams) -> Dispatcher:
+    """Who dispatches where no policy says otherwise."""
+    return dispatching(DISPATCH).dispatcher(scenario, streams)
+
+
 def batching(part: Part) -> BatchingPolicy:
     """The batching policy that a field names. Raises UnknownName, InputError, UserError."""
-    found = load_policy(part)
-    if not isinstance(found, BatchingPolicy):
-        raise UserError(f"{found.name} is no batching policy; serving/vllm-v1 is one")
-    return found
+    return _of_role(part, BatchingPolicy, "batching", BATCHING)
 
 
 def dispatching(part: Part) -> DispatchPolicy:
     """The dispatch policy that a field names. Raises UnknownName, InputError, UserError."""
-    found = load_policy(part)
-    if not isinstance(found, DispatchPolicy):
-        raise UserError(f"{found.name} is no dispatch policy; serving/round-robin is one")
-    return found
+    return _of_role(part, DispatchPolicy, "dispatch", DISPATCH)
 
 
 def rescheduling(part: Part) -> ReschedulingPolicy:
     """The rescheduling policy that a field names. Raises UnknownName, InputError, UserError."""
-    found = load_policy(part)
-    if not isinstance(found, ReschedulingPolicy):
-        raise UserError(f"{found.name} is no rescheduling policy; serving/llumnix-migration is one")
-    return found
+    return _of_role(part, ReschedulingPolicy, "rescheduling", "serving/llumnix-migration")
 
 
 def scaling(part: Part) -> ScalingPolicy:
     """The scaling policy that a field names. Raises UnknownName, InputError, UserError."""
+    return _of_role(part, ScalingPolicy, "scaling", "serving/llumnix-scaling")
+
+
+def _of_role(part: Part, kind: type[P], role: str, example: str) -> P:
     found = load_policy(part)
-    if not isinstance(found, ScalingPolicy):
-        raise UserError(f"{found.name} is no scaling policy; serving/llumnix-scaling is one")
+    if not isinstance(found, kind):
+        raise UserError(f"{found.name} is no {role} policy; {example} is one")
     return found

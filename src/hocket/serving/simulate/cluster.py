@@ -15,7 +15,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from hocket.core.errors import Deadlock, IllegalDecision
+from hocket.core.errors import Deadlock, IllegalDecision, InputError
 from hocket.core.kernel import Kernel, Phase
 from hocket.core.policy import Policy
 from hocket.core.scenario import to_ticks
@@ -45,8 +45,13 @@ def simulate(
     """Play `policy` in the cluster; `replica` makes the replicas (see `simulate.plain`).
 
     What the timeline holds is listed in `hocket.serving.simulate`. Raises IllegalDecision (naming
-    the policy) and Deadlock.
+    the policy), Deadlock, and InputError for pools that cannot run their model: a scenario to be
+    searched may hold such.
     """
+    if scenario.search is not None:
+        pools = enumerate(scenario.pools)
+        if wrong := [p for i, pool in pools for p in memory.problems(f"pools[{i}]", pool)]:
+            raise InputError(scenario.name or "scenario", wrong)
     streams = Streams(seed)
     deciders = policy.begin(scenario, streams)
     world = World(scenario, deciders, policy.name, streams, kernel or Kernel("us"), replica)

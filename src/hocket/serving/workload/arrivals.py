@@ -40,7 +40,7 @@ class Rate(_Process, frozen=True, kw_only=True, tag="rate"):
     """
 
     rate: PerSecond
-    cv: Annotated[float, msgspec.Meta(gt=0, le=100)] = 1.0
+    cv: Annotated[float, msgspec.Meta(ge=1e-3, le=100)] = 1.0
 
     def times(self, rng: np.random.Generator, count: int, unit: str) -> Ints:
         """The first `count` arrivals in ticks of `unit`."""

@@ -66,7 +66,7 @@ class Llumnix(
     prompt: Mean = 256
     output: Mean = 256
     count: Count = 10_000
-    cv: Annotated[float, msgspec.Meta(gt=0, le=100)] = 1.0
+    cv: Annotated[float, msgspec.Meta(ge=1e-3, le=100)] = 1.0
     high: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] | None = PUBLISHED_SEED
 
