@@ -80,6 +80,7 @@ class World:
         self.members: dict[str, Member] = {}
         self.everyone: list[Replica] = []
         self.pending: list[Live] = []  # nobody could take them yet
+        self._periodic = 0  # how many chains of periodic events there are
         self.turn = 0  # of the round robin while the scheduler is down
         self.reports = 0
         rescheduler = deciders.rescheduler
@@ -109,7 +110,7 @@ class World:
             self.every(self.deciders.rescheduler.period, self._plan)
         self.scaling.begin()
         if self.scenario.gauge_every:
-            self.every(self.scenario.gauge_every, self._sample, Phase.OBSERVE)
+            self.every(self.scenario.gauge_every, self._sample, Phase.OBSERVE, idle=False)
         self.kernel.run()
         if self.left:
             self._stuck()
@@ -290,19 +291,30 @@ class World:
     # Periodic work.
 
     def every(
-        self, period: int, action: Callable[[], bool | None], phase: Phase = Phase.WAKE
+        self,
+        period: int,
+        action: Callable[[], None],
+        phase: Phase = Phase.WAKE,
+        *,
+        idle: bool = True,
     ) -> None:
-        """Call `action` every so many ticks while there are requests, and anything else to come."""
-        self._periodic = getattr(self, "_periodic", 0) + 1
+        """Call `action` every so many ticks while there are requests, and anything else to come.
+
+        Without `idle`, times at which no replica has a request are passed over.
+        """
+        self._periodic += 1
 
         def again() -> None:
             if not self.left:
                 return
             action()
-            if len(self.kernel) >= self._periodic:
-                self.kernel.after(period, again, phase=phase)
-            else:
+            if len(self.kernel) < self._periodic:  # nothing is to come but what is periodic
                 self._periodic -= 1
+                return
+            delay, coming = period, self.kernel.peek()
+            if not (idle or coming is None or any(m.outstanding for m in self.members.values())):
+                delay *= max(1, -(-(coming - self.kernel.now) // period))
+            self.kernel.after(delay, again, phase=phase)
 
         self.kernel.after(period, again, phase=phase)
 
