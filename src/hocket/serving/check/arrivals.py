@@ -35,6 +35,12 @@ def asked(story: Story) -> tuple[int, int, int]:
     return prompt, output, limit
 
 
+def tenant(name: str) -> str:
+    """Whose request it is, by the name of its point ``arrive``."""
+    words = name.split(" ", 4)
+    return words[4] if len(words) > 4 else ""
+
+
 def _as_recorded(workload: Trace, told: dict[str, Story]) -> Iterator[Violation]:
     names = workload.names or tuple(f"r{i}" for i in range(len(workload.prompt)))
     due = _due(workload, names, told)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hocket.core.solution import Violation
 from hocket.core.timeline import Span
-from hocket.serving.check.arrivals import asked
+from hocket.serving.check.arrivals import asked, tenant
 from hocket.serving.check.replicas import Fleet, Held, link
 from hocket.serving.check.story import Story
 
@@ -54,7 +54,7 @@ def _ends(fleet: Fleet, story: Story, prompt: int) -> Iterator[Violation]:
     for point in story.ends:
         if point.time < arrival:
             yield Violation("arrival", f"{story.name} has {point.kind} before it arrives")
-        if point.kind == "reject" and not fleet.too_long(prompt, point.lane):
+        if point.kind == "reject" and not fleet.refuses(prompt, tenant(story.arrivals[0].name)):
             yield Violation("reject", f"{story.name} is refused, but {prompt} tokens fit")
         if point.kind == "reject" and story.runs:
             yield Violation("reject", f"{story.name} is refused, but runs")

@@ -10,6 +10,7 @@ from hocket.core.scenario import to_ticks
 from hocket.core.solution import Violation
 from hocket.core.timeline import Span, Timeline
 from hocket.serving import memory
+from hocket.serving.check.arrivals import tenant
 from hocket.serving.model.cluster import Cluster, Pool
 
 BATCHES = tuple(2**n for n in range(11))
@@ -63,12 +64,10 @@ class Fleet:
         """Whether a replica failed from `begin` to `end`."""
         return any(begin <= time <= end for time in self._failures[lane])
 
-    def too_long(self, prompt: int, lane: str) -> bool:
-        """Whether a prompt leaves no room for one token, on this replica or on one of any pool."""
-        pool = self.pool(lane)
-        if pool is not None:
-            return prompt >= self._contexts[pool.name]
-        return prompt >= min(self._contexts.values())
+    def refuses(self, prompt: int, tenant: str) -> bool:
+        """Whether no pool serves the tenant, or one that does has no room for one token more."""
+        pools = [p for p in self.scenario.pools if not p.serves or tenant in p.serves]
+        return prompt >= min((self._contexts[pool.name] for pool in pools), default=0)
 
     def answers(self, prompt: int, output: int, limit: int) -> set[int]:
         """How many tokens the answer may have: all, or those up to a limit."""
@@ -93,6 +92,7 @@ def replicas(fleet: Fleet, timeline: Timeline, held: list[Held]) -> Iterator[Vio
     """What replicas do that they cannot."""
     yield from _up(fleet, timeline)
     yield from _roles(fleet, timeline)
+    yield from _tenants(fleet, timeline)
     yield from _memory(fleet, held)
     yield from _gauges(fleet, timeline)
 
@@ -122,6 +122,17 @@ def _roles(fleet: Fleet, timeline: Timeline) -> Iterator[Violation]:
         pool = fleet.pool(span.lane)
         if pool is not None and pool.role == "prefill" and span.name.startswith("decode"):
             yield Violation("role", f"{span.group} decodes on {span.lane}, which only prefills")
+
+
+def _tenants(fleet: Fleet, timeline: Timeline) -> Iterator[Violation]:
+    """Pools that serve some tenants serve no others."""
+    if not any(pool.serves for pool in fleet.scenario.pools):
+        return
+    whose = {point.group: tenant(point.name) for point in timeline.points("arrive")}
+    for span in timeline.spans("run"):
+        pool, owner = fleet.pool(span.lane), whose.get(span.group, "")
+        if pool is not None and pool.serves and owner not in pool.serves:
+            yield Violation("tenant", f"{span.group} of {owner!r} runs on {span.lane}")
 
 
 def _memory(fleet: Fleet, held: list[Held]) -> Iterator[Violation]:

@@ -49,6 +49,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     - `model`, `gpu`: names of the catalogue (`hocket list serving`)
     - `role`: whether its replicas prefill, decode, or do both
+    - `serves`: the tenants whose requests it takes, all if empty. With a tenant for each model a
+      cluster serves several
     - `cost`: what iterations cost
     - `block_size`: tokens per block of memory; `kv_blocks`: how many blocks a replica has, computed
       from GPU, model and `memory_utilization` if None
@@ -68,6 +70,7 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tp: Positive = 1
     pp: Positive = 1
     role: Role = "both"
+    serves: tuple[str, ...] = ()
     cost: CostConfig = Roofline()
     block_size: Annotated[int, msgspec.Meta(ge=1, le=2**20)] = 16
     kv_blocks: Positive | None = None
@@ -79,6 +82,10 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     start_up: Ticks = 0
     most: Replicas = 64
     breakdowns: Breakdowns | None = None
+
+    def takes(self, tenant: str) -> bool:
+        """Whether requests of this tenant may come here."""
+        return not self.serves or tenant in self.serves
 
     @property
     def gpus(self) -> int:

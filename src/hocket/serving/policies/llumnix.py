@@ -76,15 +76,15 @@ class LlumnixMigration(ReschedulingPolicy, frozen=True):
 
     def rescheduler(self, scenario: Any, streams: Streams) -> Rescheduler:
         """See ReschedulingPolicy.rescheduler."""
-        models = {pool.name: pool.model for pool in scenario.pools}
+        models = {p.name: f"{p.model} for {', '.join(p.serves)}" for p in scenario.pools}
         return Rebalancer(self, to_ticks("1 s", scenario.time_unit), models)
 
 
 class Rebalancer:
     """The rescheduler of Llumnix.
 
-    `second` is how many ticks a second has, `models` what each pool runs: requests move only
-    between replicas of one model.
+    `second` is how many ticks a second has, `models` what each pool runs, for whom: requests move
+    only between replicas of one model that serve the same tenants.
     """
 
     def __init__(self, rule: LlumnixMigration, second: int, models: Mapping[str, str]) -> None:

@@ -93,7 +93,7 @@ class World:
         self.handover = Handover(self)
         self.scaling = Scaling(self)
         self._numbers = {pool.name: count() for pool in scenario.pools}
-        self.longest = min(memory.max_context(p) for p in scenario.pools if p.count)
+        self._contexts: dict[str, int] = {}  # the longest by tenant
         lanes = tuple(f"{p.name}-{i}" for p in scenario.pools for i in range(p.count))
         self.timeline = Timeline(scenario.time_unit, lanes)
         self._readings: dict[tuple[str, str], int] = {}
@@ -151,7 +151,8 @@ class World:
         )
         priority, tenant = int(found.priority[index]), found.tenants[int(found.tenant[index])]
         units = found.prefix[index][: prompt // self.prefix_block] if found.prefix else ()
-        target = min(output, limit, self.longest - prompt)
+        longest = self._longest(tenant)
+        target = min(output, limit, longest - prompt)
         name = found.name(index)
         live = Live(index, name, now, prompt, target, limit, priority, tenant, tuple(units))
         told = f"{prompt} {output} {limit}"
@@ -159,12 +160,20 @@ class World:
             told += f" {priority} {tenant}".rstrip()
         self.timeline.point("arrive", "", name, told, now)
         if target < 1:
-            why = f"a prompt of {prompt} tokens leaves no room for an answer in {self.longest}"
+            why = f"a prompt of {prompt} tokens leaves no room for an answer in {longest}"
+            why = why if longest else f"no pool serves {tenant!r}"
             self.timeline.point("reject", "", name, "", now, why)
             self._gone(live)
             return
         self.lives[name] = live
         self.dispatch(live)
+
+    def _longest(self, tenant: str) -> int:
+        """Tokens that every pool which serves a tenant can hold of a request; 0 without one."""
+        if tenant not in self._contexts:
+            pools = [p for p in self.scenario.pools if p.count and p.takes(tenant)]
+            self._contexts[tenant] = min(map(memory.max_context, pools), default=0)
+        return self._contexts[tenant]
 
     def dispatch(self, live: Live) -> None:
         """Send a request to a replica that computes its prompt, or one that goes on decoding it."""
@@ -172,6 +181,7 @@ class World:
             live.source, live.computed = None, 0
         roles: tuple[Role, ...] = ("both", "prefill" if live.source is None else "decode")
         able = [m for m in self.members.values() if m.up and m.pool.role in roles]
+        able = [m for m in able if m.pool.takes(live.tenant) and _same_model(m, live)]
         able = [m for m in able if not m.draining] or able
         if not able:
             self.pending.append(live)
@@ -375,3 +385,8 @@ class World:
             f"{self.policy} leaves {self.left} requests waiting for ever, among them {told}: "
             f"a policy must let the head of the queue in when nothing else is running"
         )
+
+
+def _same_model(member: Member, live: Live) -> bool:
+    """Whether memory that a request has elsewhere, if any, is of this replica's model."""
+    return live.source is None or bool(live.source[0].pool.model == member.pool.model)

@@ -83,6 +83,8 @@ class Migrations:
                 return f"{replica.name} is in another migration"
         if source.pool.model != destination.pool.model:
             return f"one runs {source.pool.model}, the other {destination.pool.model}"
+        if source.pool.serves != destination.pool.serves:
+            return "they serve different tenants"
         if destination.pool.role == "prefill":
             return f"{destination.name} does not decode"
         return ""
