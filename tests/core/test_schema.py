@@ -105,3 +105,19 @@ def test_an_unknown_name():
 
 def test_published_instances_are_valid():
     assert valid(plain(load("shop/ta01")))
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"workload": {"kind": "log", "path": "azure.csv", "count": 5}},
+        {"pools": [{"cost": {"kind": "file", "path": "model.yaml"}}]},
+        {"pools": [{"cost": {"kind": "profile", "path": "rtx4090"}}]},
+    ],
+)
+def test_a_file_may_name_others_where_the_scenario_says_so(extra):
+    trace = {"kind": "trace", "arrival": [0], "prompt": [5], "output": [2]}
+    data = {"problem": "serving/cluster", "workload": trace} | extra
+    validator = jsonschema.Draft202012Validator(schema("serving/cluster"))
+    assert list(validator.iter_errors(data)) == []
+    assert list(validator.iter_errors(data | {"workload": {"kind": "log"}}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -54,6 +54,14 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         what is wrong in `data` itself.
         """
         return data
+
+    @classmethod
+    def references(cls) -> Mapping[str, tuple[type[msgspec.Struct], ...]]:
+        """The structs that `expand` understands, by type and field: ``{"Pool.cost": (CostFile,)}``.
+
+        They may stand there in a file beside what the field itself allows; schemas name them.
+        """
+        return {}
 
     def problems(self) -> Iterator[Problem]:
         """Everything wrong with this scenario that types alone cannot see. Empty when sound."""

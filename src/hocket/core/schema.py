@@ -31,6 +31,8 @@ def schema(kind: type | str) -> dict[str, Any]:
     if isinstance(kind, str):
         kind = _named(kind)
     found: dict[str, Any] = {"$schema": DIALECT, **msgspec.json.schema(kind)}
+    if issubclass(kind, Scenario):
+        _add_references(found["$defs"], kind)
     chosen = set(_chosen_by_tag(found))
     for name, part in found.get("$defs", {}).items():
         _describe(part)
@@ -43,6 +45,18 @@ def schema(kind: type | str) -> dict[str, Any]:
             root["properties"]["policy"] = {"const": kind.name}
             root["required"] = ["policy", *root["required"]]
     return dict(_with_times(found))
+
+
+def _add_references(parts: dict[str, Any], kind: type[Scenario]) -> None:
+    """Let files name other files where the scenario's type says so."""
+    for place, types in kind.references().items():
+        owner, _, field = place.partition(".")
+        choice = parts[owner]["properties"][field]
+        for one in types:
+            parts |= msgspec.json.schema(one)["$defs"]
+            ref = {"$ref": f"#/$defs/{one.__name__}"}
+            choice["anyOf"].append(ref)
+            choice["discriminator"]["mapping"][str(one.__struct_config__.tag)] = ref["$ref"]
 
 
 def _named(name: str) -> type:

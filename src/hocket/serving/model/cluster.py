@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from hocket.core.errors import Problem
 from hocket.core.scenario import Scenario, Ticks, TimeUnit
 from hocket.serving import memory
 from hocket.serving.cost import CostConfig, Roofline, sanity
+from hocket.serving.model.references import REFERENCES
 from hocket.serving.model.search import Search
 from hocket.serving.roles.cluster import Role
 from hocket.serving.workload import Trace, Workload
@@ -128,6 +129,11 @@ class Cluster(
         from hocket.serving.formats.pools import expand_pools, expand_search
 
         return expand_search(expand_pools(expand_workload(data, folder), folder), folder)
+
+    @classmethod
+    def references(cls) -> Mapping[str, tuple[type[msgspec.Struct], ...]]:
+        """See Scenario.references."""
+        return REFERENCES
 
     def problems(self) -> Iterator[Problem]:
         """See Scenario.problems."""

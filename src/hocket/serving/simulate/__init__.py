@@ -56,6 +56,8 @@ are in memory are shared and need no computing, except that at least one token i
 prompt is complete its whole id blocks stay in the cache: shared while used, and given up in order
 of last use when memory is needed.
 
+**Who is served.** Requests of a tenant go to pools that serve it; without one they are rejected.
+
 **Too long.** A prompt that leaves no room for one token below `max_context` is rejected at arrival
 (point ``reject``) and counted; an answer is cut off at `max_context` and at the request's `limit`.
 `max_context` is that of the smallest pool, and never more than what memory holds.
