@@ -21,10 +21,13 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(SOLVE)  ## compare dispatching rules and the exact solver on a job shop; write report.html
+demo: $(SOLVE)  ## compare rules and the exact solver on a job shop, batching on a GPU; write reports
 	$(BIN)/hocket compare shop/ta01 --solve 30 --no-study --report report.html
 	@echo
-	@echo "The schedules are in file://$(CURDIR)/report.html - open it in a browser."
+	$(BIN)/hocket compare examples/bursty_chat.yaml --seeds 5 --no-study --report serving.html
+	@echo
+	@echo "The schedules are in file://$(CURDIR)/report.html, and what became of the requests is"
+	@echo "in file://$(CURDIR)/serving.html - open them in a browser."
 
 test: lint types check docs  ## lint, types, tests, documentation: all that must be well
 
@@ -54,7 +57,7 @@ lock: $(DEV)  ## write the versions installed now to constraints.txt
 
 clean:  ## remove the environment and everything built
 	rm -rf .venv .hocket .benchmarks .hypothesis .mypy_cache .ruff_cache .cache
-	rm -rf build dist site report.html
+	rm -rf build dist site report.html serving.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

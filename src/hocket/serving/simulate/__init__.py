@@ -2,7 +2,8 @@
 
 Two replicas keep the same rules. `plain` walks through all requests at every iteration and is what
 the rules mean; `fast` keeps the decoding requests in aggregates and leaps over iterations in which
-nothing can change. Tests hold their timelines equal, byte for byte.
+nothing can change. Tests hold their timelines equal, byte for byte; those of whole clusters up to
+the order in which what happens at one tick on different replicas is written down.
 
 **An iteration.** It is composed at an instant once arrivals of that instant are in, lasts what the
 cost model says, rounded to ticks (one at least), and at its end every request in it has its tokens.
