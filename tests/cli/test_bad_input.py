@@ -116,6 +116,10 @@ def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture
         (["compare", "shop/ta01", "--first-seed", "-4"], "not -4"),
         (["compare", "shop/ta01", "--workers", "0"], "workers"),
         (["generate", "shop/tailard"], "'shop/taillard'"),
+        (
+            ["compare", "shop/ta01", "--policy", "shop/atc", "--set", "k=2", "--set", "k=3"],
+            "has been given k already",
+        ),
         (["generate", "shop/taillard", "--set", "jobs=-3"], "jobs"),
         (["reproduce", "eddc"], "'eddc-mddc'"),
         (["list", "polices"], "policies"),

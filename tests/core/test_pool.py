@@ -1,5 +1,7 @@
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -120,3 +122,15 @@ def test_without_ray_the_message_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr("hocket.core.extras.importlib.import_module", absent)
     with pytest.raises(MissingExtra, match=r"pip install 'hocket\[ray\]'"):
         results(scaled, 1, [1], on="ray")
+
+
+def test_a_script_without_a_guard_is_told_so_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from hocket.core.pool import spread\n"
+        "print(list(spread(divmod, 7, [1, 2, 3], workers=2, lost=str)))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1
+    assert 'if __name__ == "__main__":' in done.stderr

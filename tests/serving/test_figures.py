@@ -34,6 +34,13 @@ def test_distributions_show_the_share_of_requests_up_to_each_time() -> None:
         assert (ttft < x * 0.9999).mean() <= y + 1e-9
 
 
+def test_answers_of_one_token_take_no_part_in_the_time_per_token() -> None:
+    record = Record().arrive("r0", 0, 5, 1).arrive("r1", 0, 5, 3)
+    record.serve("r0", "replica-0", 0, 10, 10, 5, 1).serve("r1", "replica-1", 0, 10, 50, 5, 3)
+    shown = plots(figures(cluster(), [("a", record.timeline)]))["Time per output token"]
+    assert set(shown.lines[0].x) == {0.02} and shown.x.log
+
+
 def test_the_attainment_at_scale_one_is_the_metric() -> None:
     timeline = busy_day(3, 200)
     scenario = cluster(Slo(ttft=60, tpot=10))

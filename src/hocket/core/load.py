@@ -159,7 +159,8 @@ def _scenario(
         data = kind.expand(data, folder)
     except InputError as error:
         if error.source:  # a file that this one names
-            raise
+            told = [Problem("", f"{error.source}: {problem}") for problem in error.problems]
+            raise InputError(source, told) from None
         raise InputError(source, located(error.problems, lines)) from None
     return _sound(convert(data, kind, source=source, lines=lines), source, lines)
 

@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 Task = Callable[[Any, Item], Result]
 
 DIED = "its worker process died (killed, or out of memory)"
+UNGUARDED = 78  # how a worker ends that would start workers while it imports the main script
 AHEAD = 4  # tasks queued per worker, so that none waits for the parent
 
 
@@ -38,7 +39,8 @@ def spread(
 
     `workers` is the number of processes (default: one per core, at most one per item); 1 runs in
     this process. `on` is ``"local"`` or ``"ray"``. A worker process that dies costs only the item
-    it was on, whose result is then ``lost(why)``.
+    it was on, whose result is then ``lost(why)``. Raises UserError in a script that calls this
+    when it is merely imported, as every worker does.
     """
     if workers is not None and workers < 1:
         raise UserError(f"workers must be at least 1, got {workers}")
@@ -49,6 +51,8 @@ def spread(
     count = min(workers or os.cpu_count() or 1, len(items))
     if count <= 1:
         return ((i, task(shared, item)) for i, item in enumerate(items))
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(UNGUARDED)  # the parent explains
     return _in_processes(task, shared, items, count, lost)
 
 
@@ -95,7 +99,7 @@ def _until_broken(
     workers: int,
 ) -> Iterator[tuple[int, Result]]:
     context = multiprocessing.get_context("spawn")
-    others = set(multiprocessing.active_children())
+    others, own = set(multiprocessing.active_children()), set()
     pool = ProcessPoolExecutor(workers, context, _begin, (task, shared))
     futures: dict[Future[Result], int] = {}
     try:
@@ -104,12 +108,20 @@ def _until_broken(
                 index = waiting.pop()
                 in_flight.append(index)
                 futures[pool.submit(_work, items[index])] = index
+            own |= set(multiprocessing.active_children()) - others
             done, _ = wait(futures, return_when=FIRST_COMPLETED)
             for future in done:
                 result = future.result()
                 index = futures.pop(future)
                 in_flight.remove(index)
                 yield index, result
+    except BrokenProcessPool:
+        if any(worker.exitcode == UNGUARDED for worker in own):
+            raise UserError(
+                "worker processes import the script that starts them, and this one would begin its "
+                'work again: put it below  if __name__ == "__main__":  or pass workers=1'
+            ) from None
+        raise
     finally:
         if futures:  # nobody waits for what they compute, as after Ctrl-C: do not keep the user
             for worker in set(multiprocessing.active_children()) - others:

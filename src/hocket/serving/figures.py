@@ -54,7 +54,7 @@ def _distribution(
     title, meaning = PARTS[part]
     lines = []
     for label, table in tables:
-        values = _known(getattr(table, part))
+        values = getattr(table, part)[table.known(part)]
         if len(values):
             reached = np.quantile(values, SHARES, method="inverted_cdf")
             lines.append(Line(label=label, x=_short(reached), y=_short(SHARES)))
@@ -76,7 +76,7 @@ def _over_time(part: str, tables: list[tuple[str, RequestsTable]], slo: dict[str
     lines: list[Line] = []
     for label, table in tables:
         column = getattr(table, part)
-        known = ~np.isnan(column)
+        known = table.known(part)
         lines += _binned(label, table.arrival[known], column[known])
     return Plot(
         group=TIME,
@@ -155,10 +155,6 @@ def _relations() -> list[Relation]:
             metrics=("cost", "attainment"),
         ),
     ]
-
-
-def _known(column: Floats) -> Floats:
-    return column[~np.isnan(column)]
 
 
 def _short(values: Floats) -> tuple[float, ...]:

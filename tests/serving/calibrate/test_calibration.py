@@ -62,8 +62,10 @@ def test_operator_times_can_be_checked_on_a_log(tmp_path: Path) -> None:
     found = from_profile(profile(tmp_path))
     assert isinstance(found.cost, Table) and found.errors == ()
     log = served(requests(30, 1.0), found.cost)
-    for row in checked(found, log, POOL, POLICY).errors:
+    result = checked(found, log, POOL, POLICY)
+    for row in result.errors:
         assert row.error == pytest.approx(0, abs=1e-6)
+    assert 1 < result.meta["most at once"] <= 30
     slower = served(requests(30, 0.01), Constant(seconds=1.0))
     assert all(row.error < -0.4 for row in checked(found, slower, POOL, POLICY).errors[:-1])
 

@@ -87,6 +87,8 @@ def test_prices_and_words() -> None:
     assert one.gpus((3, 1)) == 10
     assert one.price(Search(), (3, 1)) == 10.0
     assert one.price(Search(price={"H100": 2.5}), (3, 1)) == 25.0
+    for price, total in ((0.3, 1.8), (3e-9, 1.8e-8), (1.1e8, 6.6e8)):  # not 1.7999999999999998
+        assert one.price(Search(price={"H100": price}), (1, 1)) == total
     assert one.told((3, 1)) == (
         "3 replicas of 2 x H100 (TP 2) to prefill and 1 replica of 4 x H100 (PP 4) to decode with "
         "serving/vllm-v1"

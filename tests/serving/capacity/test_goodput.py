@@ -119,6 +119,9 @@ def test_time_over_is_no_error() -> None:
     found = solve(mixed(), "goodput", workers=1, time_limit=0.0)
     assert (found.status, found.value, found.bound) == ("unknown", None, None)
     assert "the time limit was reached" in found.reason
+    assert "nothing was run on the whole log" in found.reason
+    told = [row["verdict"] for row in found.evidence]
+    assert told and set(told) == {"not run: the search ended before"}
 
 
 def test_requests_without_a_rate() -> None:

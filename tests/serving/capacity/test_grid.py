@@ -85,6 +85,18 @@ def test_a_losing_configuration_takes_one_question() -> None:
     assert (grid.best, grid.floor()) == (None, 12.0)
 
 
+def test_a_fleet_of_the_price_to_beat_is_looked_at() -> None:
+    """1 x 0.3 + 3 x 0.1 are 0.6, though not in binary."""
+    each = (0.3, 0.1)
+
+    def price(counts: Counts) -> float:
+        return round(sum(count * one for count, one in zip(counts, each, strict=True)), 9)
+
+    grid = Grid(price, 2, 3, (1, 3), 0.6)
+    play(grid, {p: p[1] == 3 for p in itertools.product((1, 2, 3), repeat=2)})
+    assert grid.best == (1, 3)
+
+
 @pytest.mark.parametrize("most", [16, 64])
 def test_few_questions_even_without_a_hint(most: int) -> None:
     for needed in itertools.product((1, most // 3, most), repeat=2):

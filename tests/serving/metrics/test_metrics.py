@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hocket.core.timeline import Timeline
 from hocket.serving.metrics import metrics, requests_table
 from hocket.serving.metrics.figures import tally_percentile
+from hocket.serving.metrics.read import pool_of
 from hocket.serving.model.cluster import Pool, Slo
 from hocket.serving.objectives import METRICS, OBJECTIVES
 from tests.report.samples import patient
@@ -39,7 +40,8 @@ def test_by_hand() -> None:
         "ttft_mean": 0.25,
         "ttft_p50": 0.25,
         "ttft_p90": 0.29,
-        "tpot_mean": 0.025,
+        "tpot_mean": 0.05,  # of r0 alone: r1 has no further token
+        "tpot_p50": 0.05,
         "tbt_mean": 0.05,
         "tbt_p50": 0.04,
         "tbt_p90": 0.06,
@@ -166,6 +168,15 @@ def test_what_must_hold_of_any_run(seed: int, count: int, ttft: int, tpot: int) 
     assert shares == sorted(shares)
     assert shares[1] == found["attainment"]
     assert np.percentile(table.e2e, 99) == pytest.approx(found["e2e_p99"])
+
+
+def test_replicas_belong_to_the_pool_of_their_name() -> None:
+    one, other = Pool(name="p-1", tp=2), Pool(name="p", count=2)
+    for pools in ((one, other), (other, one)):
+        world = cluster(pools=pools)
+        lanes = ("p-0", "p-1", "p-1-0", "p-1-12", "p", "p-1-", "r0", "")
+        found = [pool_of(world, lane) for lane in lanes]
+        assert found == [other, other, one, one, None, None, None, None]
 
 
 def test_gpus_are_paid_from_the_order_to_the_end_of_draining() -> None:

@@ -64,7 +64,8 @@ def checked(found: Calibration, log: Measured, pool: Pool, policy: Policy) -> Ca
     InputError where the model does not suit the pool.
     """
     predicted = replay(log, msgspec.structs.replace(pool, cost=found.cost), policy)
-    meta = found.meta | _setting(pool, policy) | {"checked on": len(log)}
+    told = {"checked on": len(log), "most at once": _most_at_once(log)}
+    meta = found.meta | _setting(pool, policy) | told
     truth = measured_times(log)
     return msgspec.structs.replace(found, meta=meta, errors=errors(truth, predicted))
 

@@ -7,6 +7,8 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 from msgspec.structs import replace
 
 from hocket.core.policy import Policy, spec
@@ -19,6 +21,16 @@ from hocket.serving.roles.policy import batching
 
 Counts = tuple[int, ...]
 """Replicas of each role: one number for colocated fleets, prefill and decode for others."""
+
+DIGITS = 12
+"""Prices are rounded to so many, or 3 x 1.2 and 2 x 1.8 would not be the same price."""
+
+
+def rounded(prices: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Prices above 0, to `DIGITS` digits; the shape is kept."""
+    given = np.asarray(prices, dtype=np.float64)
+    scale = 10.0 ** (DIGITS - 1 - np.floor(np.log10(given)))
+    return np.asarray(np.round(given * scale) / scale)
 
 
 class Cut(NamedTuple):
@@ -56,7 +68,7 @@ class Configuration(msgspec.Struct, frozen=True):
     def price(self, search: Search, counts: Counts) -> float:
         """What a fleet costs per hour; its GPUs where there are no prices."""
         gpus = self.gpus(counts)
-        return gpus * search.price[self.gpu] if search.price else float(gpus)
+        return float(rounded(gpus * search.price[self.gpu])) if search.price else float(gpus)
 
     def told(self, counts: Counts) -> str:
         """A fleet in words: ``3 replicas of 2 x A100-80GB (TP 2) with serving/sarathi``."""

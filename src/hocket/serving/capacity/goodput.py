@@ -156,7 +156,7 @@ class Fastest:
             what = described(self.job.configurations[use.index], use.counts)
             for factor, outcome in self.rows_of.get(place, ()):
                 found.append({**what, "rate": self.own * factor, **measured(outcome)})
-            if place not in self.rows_of:
+            if not self.rows_of.get(place):
                 why = self.lost.get(place, "not run: the search ended before")
                 found.append({**what, "verdict": why})
         return ordered([*found, *map(unfit, self.excluded)])

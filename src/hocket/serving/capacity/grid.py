@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from hocket.serving.capacity.fleet import Counts
+from hocket.serving.capacity.fleet import Counts, rounded
 from hocket.serving.capacity.probe import Limit
 
 Bools = npt.NDArray[np.bool_]
@@ -35,6 +35,7 @@ class Grid:
         self.prices: Floats = np.zeros(shape)
         for counts, one in zip(np.ix_(*ends), each, strict=True):
             self.prices += counts * one
+        self.prices = rounded(self.prices)  # as the prices that it is compared with
         self.limit = limit
         self.refuted: Bools = np.zeros(shape, dtype=np.bool_)
         self.passed: Bools = np.zeros(shape, dtype=np.bool_)

@@ -126,8 +126,9 @@ class Watched(World):
         self.met += not missed
         self.done += 1
         self.last = now
-        for part, column in self.times.items():
-            column.append(found[part])
+        self.times["ttft"].append(found["ttft"])
+        if live.target > 1:  # otherwise there is no further token that could take time
+            self.times["tpot"].append(found["tpot"])
 
     def _look(self, whole: bool) -> None:
         """Raise _Hopeless if those not yet done could not make up for the misses."""

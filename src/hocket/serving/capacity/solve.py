@@ -166,7 +166,8 @@ def _goodput_reason(work: Fastest) -> str:
         return whys or "the GPUs of the first pool are too few for one replica"
     if left and work.ended:
         ended = "interrupted" if work.ended == "interrupted" else "the time limit was reached"
-        return f"{ended} before {left} of {len(work.uses)} uses of the GPUs were settled"
+        text = f"{ended} before {left} of {len(work.uses)} uses of the GPUs were settled"
+        return text if any(work.rows_of.values()) else f"{text}; nothing was run on the whole log"
     if left:
         return f"{left} of {len(work.uses)} uses of the GPUs failed"
     if work.best is None:

@@ -49,10 +49,9 @@ class Fleet:
     def pool(self, lane: str) -> Pool | None:
         """The pool of a replica: its name is the pool's with a number. None if it is none."""
         if lane not in self._pools:
-            stem = lane.rstrip("0123456789")
-            names = (stem, stem.rstrip("-"), lane)
-            named = (pool for pool in self.scenario.pools if pool.name in names)
-            self._pools[lane] = next(named, None)
+            name, _, number = lane.rpartition("-")
+            named = (pool for pool in self.scenario.pools if pool.name == name)
+            self._pools[lane] = next(named, None) if number.isdecimal() else None
         return self._pools[lane]
 
     def caches(self, lane: str) -> bool:

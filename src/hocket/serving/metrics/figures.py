@@ -25,9 +25,10 @@ from hocket.serving.objectives import METRICS, PERCENTILES
 def metrics(scenario: Cluster, timeline: Timeline) -> dict[str, float]:
     """The figures of `METRICS`, all finite; times in seconds.
 
-    Latencies are those of requests that got so far: a run in which no request did shows 0, and
-    `finished`, `unfinished` and `rejected` say how far it came. Attainment counts every request
-    that arrived, so what is refused or not finished misses the SLO.
+    Latencies are those of requests that got so far, TPOT those of answers of more than one token,
+    as in vLLM's benchmark: a run in which no request did shows 0, and `finished`, `unfinished` and
+    `rejected` say how far it came. Attainment counts every request that arrived, so what is refused
+    or not finished misses the SLO.
     """
     record, tick = timeline.columns(), seconds_per_tick(timeline)
     table = read_table(scenario, record, tick)
@@ -73,7 +74,7 @@ def _latencies(table: RequestsTable, tallies: Columns, tick: float) -> dict[str,
     figures = {}
     for name in ("ttft", "tpot", "e2e", "queueing"):
         column: Floats = getattr(table, name)
-        known = column[~np.isnan(column)]
+        known = column[table.known(name)]
         known = known if len(known) else np.zeros(1)
         figures[f"{name}_mean"] = float(known.mean())
         for suffix, percent in PERCENTILES.items():

@@ -76,11 +76,11 @@ def arrival(name: str) -> Arrival:
 
 
 def pool_of(scenario: Cluster, lane: str) -> Pool | None:
-    """The pool of a replica, whose name is that of the pool with a number; None if no replica."""
-    if not lane:
+    """The pool of a replica, whose name is ``POOL-NUMBER``; None if it is no replica."""
+    stem, _, number = lane.rpartition("-")
+    if not number.isdecimal():
         return None
-    stem = lane.rstrip("0123456789").rstrip("-.:# ")
-    return next((pool for pool in scenario.pools if pool.name in (stem, lane)), None)
+    return next((pool for pool in scenario.pools if pool.name == stem), None)
 
 
 def replicas(scenario: Cluster, timeline: Timeline, spans: Columns) -> dict[str, Pool]:

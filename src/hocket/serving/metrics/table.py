@@ -81,6 +81,14 @@ class RequestsTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """End-to-end time over the tokens of the answer."""
         return self.e2e / np.maximum(self.output, 1)
 
+    def known(self, part: str) -> Bools:
+        """Which requests have a time of this part, such as ``ttft``.
+
+        Of TPOT answers of one token have none, although its column says 0, which meets any SLO.
+        """
+        there: Bools = ~np.isnan(getattr(self, part))
+        return there & (self.output > 1) if part == "tpot" else there
+
     def within(self, scale: float, slo: dict[str, float]) -> Bools:
         """Which requests would meet an SLO, in seconds by part, `scale` times as long."""
         met = self.finished
