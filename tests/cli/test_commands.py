@@ -289,3 +289,10 @@ def test_an_interrupted_solve_keeps_the_best_schedule(
     if found["status"] != "optimal":
         assert code == 130
         assert found["reason"] == "interrupted"
+
+
+@pytest.mark.parametrize(("policy", "told"), [("shop/spt", True), ("shop/random", False)])
+def test_seeds_that_change_nothing_are_told(capsys, policy, told):
+    words = ["compare", "shop/ta01", "--policy", policy, "--seeds", "3", "--no-study"]
+    assert main([*words, "--workers", "1"]) == 0
+    assert ("nothing here is random" in capsys.readouterr().err) is told

@@ -112,6 +112,8 @@ def compare(
         as_json(_document(worlds, found, solved))
     else:
         _show(worlds, found, solved, report)
+    if found.seeds > 1 and found.rows and all(row.low == row.high for row in found.rows):
+        say(f"note: nothing here is random: the {found.seeds} seeds gave the same run again")
     if not found.complete:
         kept = "" if file is None else f"; {file} keeps what finished: go on with --resume"
         say(f"interrupted{kept}")
