@@ -30,6 +30,22 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 Progress = Callable[[int, int, str], None]
 """Called as ``progress(done, total, what)`` during long experiments."""
 
+Tick = Callable[[str], None]
+"""Called with what comes next each time that a part of an experiment is done."""
+
+
+def counting(total: int, progress: Progress | None) -> Tick:
+    """Report progress by counting ticks, of which there will be `total`."""
+    done = 0
+
+    def tick(what: str) -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, total, what)
+
+    return tick
+
 
 class Paper(msgspec.Struct, frozen=True, kw_only=True):
     """A published system and the experiment that checks it here.

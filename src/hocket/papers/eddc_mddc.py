@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hocket.core import stats
-from hocket.core.paper import Claim, Paper, Progress
+from hocket.core.paper import Claim, Paper, Progress, counting
 from hocket.core.streams import Streams
 from hocket.shop.generate.potts import Durations, potts_grid
 from hocket.shop.tardiness.arrays import Ints
@@ -176,13 +176,7 @@ def reproduce(
     streams = Streams(seed)
     work = [(s, s.full if full else s.short) for s in SETS]
     total = 20 * sum(count for _, count in work)
-    done = 0
-
-    def tick(what: str) -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(done, total, what)
+    tick = counting(total, progress)
 
     claims: list[Claim] = []
     for test_set, count in work:

@@ -19,13 +19,13 @@ are those of the paper; any other seed draws new ones of the same kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from hocket.core.load import load_policy
-from hocket.core.paper import Claim, Paper, Progress
+from hocket.core.paper import Claim, Paper, Progress, Tick, counting
 from hocket.core.run import run
 from hocket.core.timeline import Timeline
 from hocket.serving.metrics import RequestsTable, requests_table
@@ -74,7 +74,6 @@ SCALED = Trace("L-L", 512, 512, 2.0)
 
 Fields = dict[str, Any]
 Figures = dict[str, float]
-Tick = Callable[[str], None]
 Told = float | str
 
 
@@ -152,13 +151,7 @@ def reproduce(
     bursts = (2.0, 4.0, 6.0, 8.0) if full else (4.0,)
     rates = (2.0, 2.4, 2.8) if full else (2.0, 2.8)
     total = 4 * len(traces) + 2 * (full * len(LOADS) + len(bursts) + len(rates))
-    done = 0
-
-    def tick(what: str) -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(done, total, what)
+    tick = counting(total, progress)
 
     def playing(count: int, load: float = LOAD) -> Experiment:
         return Experiment(10_000 if full else count, seed, tick, load)

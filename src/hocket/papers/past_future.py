@@ -22,12 +22,12 @@ Three experiments, from the strictest to the loosest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from hocket.core.paper import Claim, Paper, Progress
+from hocket.core.paper import Claim, Paper, Progress, Tick, counting
 from hocket.core.run import run
 from hocket.core.streams import Streams
 from hocket.serving.behaviour import ADMISSIONS, DISTRIBUTIONS, Behaviour, Job, Luck, jobs, simulate
@@ -62,7 +62,6 @@ TOLERANCE = 0.05
 STEP = 0.1
 """Seconds of every iteration in the second experiment."""
 
-Tick = Callable[[str], None]
 
 CLIENTS = (10, 20, 30, 40, 60, 80, 100)
 SHORT_CLIENTS = (20, 100)
@@ -78,13 +77,7 @@ def reproduce(
     """
     loads = CLIENTS if full else SHORT_CLIENTS
     total = 2 * len(TABLE) + len(DISTRIBUTIONS) * len(loads) * len(contenders(1))
-    done = 0
-
-    def tick(what: str) -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(done, total, what)
+    tick = counting(total, progress)
 
     claims = list(behaviour_table(seed, tick))
     claims += policies_in_cluster(REQUESTS if full else 300, seed, tick)

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from hocket.core.load import load_policy
-from hocket.core.paper import Claim, Fidelity, Paper, Progress
+from hocket.core.paper import Claim, Fidelity, Paper, Progress, counting
 from hocket.core.run import Run, run
 from hocket.core.streams import Streams
 from hocket.serving.budget import token_budget
@@ -150,13 +150,7 @@ def reproduce(
     draws = 20 if full else 5
     total = sum(len(wanted(d, target)) for d, target in searches) + len(TABLE_4)
     total += len(BUDGETS) * full
-    done = 0
-
-    def tick(what: str) -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(done, total, what)
+    tick = counting(total, progress)
 
     claims: list[Claim] = []
     for deployment, target in searches:
