@@ -10,7 +10,7 @@ from hocket.core.streams import Streams
 from hocket.serving.disaggregation.goodput import Target
 from hocket.serving.disaggregation.pools import needed
 from hocket.serving.disaggregation.replan import Traffic, Window, shift
-from hocket.serving.roles.batching import Batcher, Limits, ReplicaView, Request
+from hocket.serving.roles.batching import Around, Batcher, Request
 from hocket.serving.roles.cluster import ClusterView, Dispatcher, Load, Scale, Send
 from hocket.serving.roles.policy import BatchingPolicy, Deciders
 
@@ -64,28 +64,12 @@ class ReportingDispatcher:
         return self.inner.dispatch(view, request)
 
 
-class ReportingBatcher:
+class ReportingBatcher(Around):
     """A batcher that also reports answers."""
 
     def __init__(self, inner: Batcher, replanner: Replanner) -> None:
-        self.inner, self.replanner = inner, replanner
-
-    @property
-    def limits(self) -> Limits:
-        """See Batcher.limits."""
-        return self.inner.limits
-
-    def rank(self, request: Request) -> Any:
-        """See Batcher.rank."""
-        return self.inner.rank(request)
-
-    def admits(self, view: ReplicaView, request: Request) -> str:
-        """See Batcher.admits."""
-        return self.inner.admits(view, request)
-
-    def victim(self, view: ReplicaView, needy: Request) -> str:
-        """See Batcher.victim."""
-        return self.inner.victim(view, needy)
+        super().__init__(inner)
+        self.replanner = replanner
 
     def finished(self, request: Request) -> None:
         """See Batcher.finished."""

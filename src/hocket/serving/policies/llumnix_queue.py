@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from hocket.core.streams import Streams
 from hocket.serving.freeness import Mode
-from hocket.serving.roles.batching import Batcher, ReplicaView, Request
+from hocket.serving.roles.batching import Around, Batcher, ReplicaView, Request
 from hocket.serving.roles.policy import BatchingPolicy, Part, batching
 
 
@@ -40,27 +40,14 @@ class UrgentFirst(BatchingPolicy, frozen=True):
         return _ByPriority(inner) if self.mode == "paper" else _BeforeTheLast(inner)
 
 
-class _ByPriority:
+class _ByPriority(Around):
     """Answers as `inner` does, but ranks by priority first."""
-
-    def __init__(self, inner: Batcher) -> None:
-        self.inner = inner
-        self.limits = inner.limits
 
     def rank(self, request: Request) -> Any:
         return (request.priority, self.inner.rank(request))
 
-    def admits(self, view: ReplicaView, request: Request) -> str:
-        return self.inner.admits(view, request)
 
-    def victim(self, view: ReplicaView, needy: Request) -> str:
-        return self.inner.victim(view, needy)
-
-    def finished(self, request: Request) -> None:
-        self.inner.finished(request)
-
-
-class _BeforeTheLast(_ByPriority):
+class _BeforeTheLast(Around):
     """The artifact's queue: behind the last, before the first if preempted, or before the last.
 
     Ranks are fractions, as between two of them there is always another. The queue is kept here too,

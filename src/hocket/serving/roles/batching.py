@@ -147,6 +147,30 @@ class Batcher(Protocol):
         """Hears of every request that completes on the replica, `generated` being its length."""
 
 
+class Around:
+    """Answers as `inner` does: a base for batchers that change one answer of another policy's."""
+
+    def __init__(self, inner: Batcher) -> None:
+        self.inner = inner
+        self.limits = inner.limits
+
+    def rank(self, request: Request) -> Any:
+        """See Batcher.rank."""
+        return self.inner.rank(request)
+
+    def admits(self, view: ReplicaView, request: Request) -> str:
+        """See Batcher.admits."""
+        return self.inner.admits(view, request)
+
+    def victim(self, view: ReplicaView, needy: Request) -> str:
+        """See Batcher.victim."""
+        return self.inner.victim(view, needy)
+
+    def finished(self, request: Request) -> None:
+        """See Batcher.finished."""
+        self.inner.finished(request)
+
+
 class FirstComeFirstServed:
     """What most engines do: queue by arrival, preempted ones first; the last admitted gives way.
 

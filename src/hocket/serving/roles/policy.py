@@ -64,7 +64,7 @@ class BatchingPolicy(ServingPolicy, frozen=True):
 
     def begin(self, scenario: Any, streams: Streams) -> Deciders:
         """See Policy.begin."""
-        return Deciders(self, scenario, streams, plain_dispatcher(scenario, streams))
+        return plain(scenario, streams, policy=self)
 
 
 class DispatchPolicy(ServingPolicy, frozen=True):
@@ -78,7 +78,7 @@ class DispatchPolicy(ServingPolicy, frozen=True):
 
     def begin(self, scenario: Any, streams: Streams) -> Deciders:
         """See Policy.begin."""
-        return Deciders(batching(BATCHING), scenario, streams, self.dispatcher(scenario, streams))
+        return plain(scenario, streams, dispatcher=self.dispatcher(scenario, streams))
 
 
 class ReschedulingPolicy(ServingPolicy, frozen=True):
@@ -92,13 +92,7 @@ class ReschedulingPolicy(ServingPolicy, frozen=True):
 
     def begin(self, scenario: Any, streams: Streams) -> Deciders:
         """See Policy.begin."""
-        return Deciders(
-            batching(BATCHING),
-            scenario,
-            streams,
-            plain_dispatcher(scenario, streams),
-            rescheduler=self.rescheduler(scenario, streams),
-        )
+        return plain(scenario, streams, rescheduler=self.rescheduler(scenario, streams))
 
 
 class ScalingPolicy(ServingPolicy, frozen=True):
@@ -112,22 +106,28 @@ class ScalingPolicy(ServingPolicy, frozen=True):
 
     def begin(self, scenario: Any, streams: Streams) -> Deciders:
         """See Policy.begin."""
-        return Deciders(
-            batching(BATCHING),
-            scenario,
-            streams,
-            plain_dispatcher(scenario, streams),
-            scaler=self.scaler(scenario, streams),
-        )
+        return plain(scenario, streams, scaler=self.scaler(scenario, streams))
 
 
 BATCHING = "serving/vllm-v1"
 DISPATCH = "serving/least-outstanding"
 
 
-def plain_dispatcher(scenario: Any, streams: Streams) -> Dispatcher:
-    """Who dispatches where no policy says otherwise."""
-    return dispatching(DISPATCH).dispatcher(scenario, streams)
+def plain(
+    scenario: Any,
+    streams: Streams,
+    *,
+    policy: BatchingPolicy | None = None,
+    dispatcher: Dispatcher | None = None,
+    rescheduler: Rescheduler | None = None,
+    scaler: Scaler | None = None,
+) -> Deciders:
+    """One run's deciders, with plain batching and dispatch where no others are given."""
+    if policy is None:
+        policy = batching(BATCHING)
+    if dispatcher is None:
+        dispatcher = dispatching(DISPATCH).dispatcher(scenario, streams)
+    return Deciders(policy, scenario, streams, dispatcher, rescheduler, scaler)
 
 
 def batching(part: Part) -> BatchingPolicy:
