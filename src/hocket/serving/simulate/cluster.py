@@ -54,7 +54,9 @@ def simulate(
             raise InputError(scenario.name or "scenario", wrong)
     streams = Streams(seed)
     deciders = policy.begin(scenario, streams)
-    world = World(scenario, deciders, policy.name, streams, kernel or Kernel("us"), replica)
+    world = World(
+        scenario, deciders, policy.name, streams, kernel or Kernel(scenario.time_unit), replica
+    )
     return world.run()
 
 
@@ -93,6 +95,7 @@ class World:
         self.handover = Handover(self)
         self.scaling = Scaling(self)
         self._numbers = {pool.name: count() for pool in scenario.pools}
+        self._choosy = any(pool.serves for pool in scenario.pools)
         self._contexts: dict[str, int] = {}  # the longest by tenant
         lanes = tuple(f"{p.name}-{i}" for p in scenario.pools for i in range(p.count))
         self.timeline = Timeline(scenario.time_unit, lanes)
@@ -181,7 +184,8 @@ class World:
             live.source, live.computed = None, 0
         roles: tuple[Role, ...] = ("both", "prefill" if live.source is None else "decode")
         able = [m for m in self.members.values() if m.up and m.pool.role in roles]
-        able = [m for m in able if m.pool.takes(live.tenant) and _same_model(m, live)]
+        if self._choosy or live.source is not None:
+            able = [m for m in able if m.pool.takes(live.tenant) and _same_model(m, live)]
         able = [m for m in able if not m.draining] or able
         if not able:
             self.pending.append(live)

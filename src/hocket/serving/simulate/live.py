@@ -19,7 +19,7 @@ class Live:
     - `hashes`: prefix ids of its prompt
     - `held`: blocks of its own that it occupies on the replica, as far as they do not follow from
       `computed`
-    - `units`: prefix ids that it shares, in order; `cached`: tokens they spared it
+    - `units`: prefix ids that it shares, in order
     - `enqueued`: when it entered its present queue; `order`: its admission number there
     - `why`: what refused it first since then
     - `first_token`, `last_token`: ticks of its first and latest token, -1 before
@@ -30,7 +30,6 @@ class Live:
 
     __slots__ = (
         "arrival",
-        "cached",
         "computed",
         "done",
         "enqueued",
@@ -76,7 +75,7 @@ class Live:
         self.prompt, self.target, self.limit = prompt, target, limit
         self.priority, self.tenant, self.hashes = priority, tenant, hashes
         self.generated = self.computed = self.preemptions = 0
-        self.held = self.cached = self.done = self.order = 0
+        self.held = self.done = self.order = 0
         self.units: tuple[int, ...] = ()
         self.why = ""
         self.enqueued = self.started = arrival

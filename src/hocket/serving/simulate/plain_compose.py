@@ -167,7 +167,7 @@ class Composer:
             self.coming.add(live.index)
             self.world.pull(live, cast(Replica, self))
         else:
-            live.cached = live.computed = len(units) * self.unit_tokens
+            live.computed = len(units) * self.unit_tokens
             step.chunks.append((live, chunk))
         return True
 
