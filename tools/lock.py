@@ -28,7 +28,8 @@ def locked() -> dict[str, str]:
         if installed is None:
             continue
         name = canonicalize_name(wanted.name)
-        found[name] = f"{installed.metadata['Name']}=={installed.version}"
+        public = installed.version.partition("+")[0]  # any build of that version will do
+        found[name] = f"{installed.metadata['Name']}=={public}"
         for extra in ("", *sorted(wanted.extras)):
             if (name, extra) not in seen:
                 seen.add((name, extra))

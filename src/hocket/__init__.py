@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from hocket.api import (
+        adversarial,
         check,
         compare,
         default_policies,
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
         run,
         save,
         solve,
+        train,
     )
 
 __all__ = [
+    "adversarial",
     "check",
     "compare",
     "default_policies",
@@ -38,6 +41,7 @@ __all__ = [
     "run",
     "save",
     "solve",
+    "train",
 ]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hocket.core import registry, study
+from hocket.core.adversary import Worst, search
 from hocket.core.convert import convert
 from hocket.core.domain import Generator, resolve
 from hocket.core.errors import InputError, NotApplicable, UnknownName, UserError
+from hocket.core.fields import split_fields, with_fields
 from hocket.core.load import check, load, load_policy
 from hocket.core.paper import Claim, Progress
 from hocket.core.policy import Policy
@@ -20,7 +22,13 @@ from hocket.core.scenario import Scenario
 from hocket.core.solution import OnImprovement, Solution
 from hocket.core.streams import Streams
 
+if TYPE_CHECKING:
+    from hocket.learn.asking import Learned
+    from hocket.learn.loop import Status, Trained
+    from hocket.learn.trainer import Trainer
+
 __all__ = [
+    "adversarial",
     "check",
     "compare",
     "default_policies",
@@ -32,6 +40,7 @@ __all__ = [
     "run",
     "save",
     "solve",
+    "train",
 ]
 
 ScenarioLike = Scenario | str | Path | Mapping[str, Any]
@@ -87,6 +96,30 @@ def compare(
     )
 
 
+def adversarial(
+    loser: PolicyLike,
+    winner: PolicyLike,
+    *,
+    scenario: ScenarioLike | None = None,
+    objective: str | None = None,
+    moves: int = 2000,
+    seed: int = 0,
+    progress: Callable[[int, int, float], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Worst:
+    """The scenario on which `loser` loses most to `winner`; see `hocket.core.adversary.search`."""
+    return search(
+        _policy(loser),
+        _policy(winner),
+        start=None if scenario is None else _scenario(scenario),
+        objective=objective,
+        moves=moves,
+        seed=seed,
+        progress=progress,
+        stop=stop,
+    )
+
+
 def solve(
     scenario: ScenarioLike,
     objective: str | None = None,
@@ -136,6 +169,90 @@ def solve(
         **where,
     )
     return found
+
+
+def train(
+    policy: PolicyLike,
+    scenarios: ScenarioLike | Generator | Sequence[ScenarioLike | Generator],
+    *,
+    out: str | Path,
+    seconds: float | None = None,
+    updates: int | None = None,
+    trainer: Trainer | str | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    on: str = "local",
+    resume: bool = False,
+    validate: Sequence[ScenarioLike | Generator] = (),
+    validation_episodes: int = 16,
+    device: str = "cpu",
+    threads: int = 1,
+    tensorboard: str | Path | None = None,
+    progress: Callable[[Status], None] | None = None,
+    command: str = "",
+) -> Trained:
+    """Train a learned policy, and write its weights to `out`; see `hocket.learn.loop.train`.
+
+    A scenario may also be a generator, or the text of one: ``"shop/taillard(jobs=6, machines=6)"``.
+    More than one worker starts processes, for which a script needs an
+    ``if __name__ == "__main__"`` guard. Raises UserError for a policy that does not learn.
+    """
+    from hocket.learn import loop
+
+    if isinstance(scenarios, Scenario | Generator | str | Path | Mapping):
+        scenarios = [scenarios]
+    return loop.train(
+        learned(policy),
+        [_world(given) for given in scenarios],
+        out=out,
+        seconds=seconds,
+        updates=updates,
+        trainer=trainer,
+        seed=seed,
+        workers=workers,
+        on=on,
+        resume=resume,
+        validate=[_world(given) for given in validate],
+        validation_episodes=validation_episodes,
+        device=device,
+        threads=threads,
+        tensorboard=tensorboard,
+        progress=progress,
+        command=command,
+    )
+
+
+def learned(given: PolicyLike) -> Learned:
+    """The policy, which must be one that learns. Raises UserError that names those."""
+    from hocket.learn.asking import Learned
+
+    policy = _policy(given)
+    if isinstance(policy, Learned):
+        return policy
+    known = [name for name, kind in registry.policies().items() if issubclass(kind, Learned)]
+    told = f"these do: {', '.join(known)}" if known else "none of the installed ones does"
+    raise NotApplicable(f"{policy.name} does not learn, it is as it is; {told}")
+
+
+def _world(given: ScenarioLike | Generator) -> Scenario | Generator:
+    """The scenario, or the generator if it is one or its text."""
+    if isinstance(given, Generator):
+        return given
+    if isinstance(given, str) and given.partition("(")[0] in registry.generators():
+        return generator(given)
+    return _scenario(given)
+
+
+def generator(text: str) -> Generator:
+    """The generator that a text names: ``shop/taillard`` or ``shop/taillard(jobs=6, machines=6)``.
+
+    Raises UnknownName for an unknown generator, InputError for wrong fields.
+    """
+    name, bracket, inside = text.strip().partition("(")
+    kind = registry.generator_class(name)
+    if bracket and not inside.endswith(")"):
+        raise UserError(f"{text!r} has no closing bracket: write {name}(field=value)")
+    return with_fields(kind, split_fields(inside[:-1]) if bracket else ())
 
 
 def generate(name: str, *, seed: int = 0, **fields: Any) -> Scenario:

@@ -31,6 +31,7 @@ COMMANDS = {
     "run": ("hocket.cli.run:run", "Simulate one policy on one scenario."),
     "compare": ("hocket.cli.compare:compare", "Compare policies over seeds."),
     "solve": ("hocket.cli.solve:solve", "Solve to a proven bound."),
+    "train": ("hocket.cli.train:train", "Train a learned policy."),
     "reproduce": ("hocket.cli.reproduce:reproduce", "Re-run a paper's experiment."),
     "calibrate": ("hocket.cli.calibrate:calibrate", "Fit a cost model to measurements."),
 }

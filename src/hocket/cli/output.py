@@ -170,7 +170,7 @@ def shown_metrics(scenario: Scenario) -> tuple[str, ...]:
     objectives = registry.problem_type(scenario).objectives
     told = tuple(name for name, measure in measures(scenario).items() if measure.shown)
     objective = getattr(scenario, "objective", told[0] if told else objectives[0])
-    if "makespan" not in objectives:
+    if told or "makespan" not in objectives:
         return tuple(dict.fromkeys((objective, *(told or objectives))))
     names = (objective, "makespan", "mean_flow_time", "mean_tardiness", "late_jobs", "utilisation")
     return tuple(dict.fromkeys(names))

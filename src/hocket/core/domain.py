@@ -32,6 +32,10 @@ class ProblemType(msgspec.Struct, frozen=True, kw_only=True):
     - `check(scenario, timeline) -> list[Violation]`, sharing no code with `simulate`
     - `metrics(scenario, timeline) -> dict[str, float]`; every objective is one of the keys
     - `plan(timeline) -> Policy`: the policy that follows a schedule
+    - `near`: how scenarios can be changed a little, a `hocket.core.adversary.Neighbourhood`; a
+      module will do
+    - `asks`: the policy class whose questions an environment puts where none is named, a
+      `hocket.learn.asking.Asking`
     - `measures`: a mapping of metrics to what they mean (`Measure`), where units are not plain
     - `due(scenario) -> dict[str, int]`: due dates by group of the timeline, for pictures
     - `figures(scenario, runs) -> tuple[Figure, ...]`: pictures of a report beside the Gantt chart,
@@ -62,6 +66,8 @@ class ProblemType(msgspec.Struct, frozen=True, kw_only=True):
     due: str = ""
     figures: str = ""
     plan: str = ""
+    near: str = ""
+    asks: str = ""
 
     def get(self, room: str) -> Any:
         """The object behind one of the import paths, e.g. ``get("simulate")``."""
@@ -108,10 +114,14 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A published workload generator. Its fields are its parameters; `make` draws one scenario."""
+    """A published workload generator. Its fields are its parameters; `make` draws one scenario.
+
+    `drawn` is False where all chance is left to the run: then every seed makes the same scenario.
+    """
 
     name: ClassVar[str] = ""
     source: ClassVar[str] = ""
+    drawn: ClassVar[bool] = True
 
     def make(self, seed: int = 0) -> Scenario:
         """The scenario of this seed; the same seed gives the same scenario for ever."""
@@ -119,6 +129,8 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def resolve(path: str) -> Any:
-    """Import the object behind ``package.module:attribute`` or ``package.module:Class.method``."""
-    module, _, attribute = path.partition(":")
-    return attrgetter(attribute)(importlib.import_module(module))
+    """Import what is behind ``package.module:attribute``, ``package.module:Class.method``, or the
+    module ``package.module`` itself."""
+    name, _, attribute = path.partition(":")
+    module = importlib.import_module(name)
+    return attrgetter(attribute)(module) if attribute else module

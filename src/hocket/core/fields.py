@@ -42,6 +42,25 @@ def with_fields(policy: T | type[T], settings: Iterable[str]) -> T:
     return _converted(data, kind, values, source)
 
 
+def split_fields(text: str) -> list[str]:
+    """Settings that stand side by side: ``a=1, b=[2, 3]`` gives ``["a=1", "b=[2, 3]"]``."""
+    parts, depth, quote = [""], 0, ""
+    for letter in text:
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "([{":
+            depth += 1
+        elif letter in ")]}":
+            depth -= 1
+        if letter == "," and not depth and not quote:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts if part.strip()]
+
+
 def _converted(
     data: dict[str, Any], kind: type[T], values: dict[tuple[str, ...], str], source: str
 ) -> T:

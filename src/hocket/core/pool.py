@@ -23,6 +23,10 @@ Task = Callable[[Any, Item], Result]
 
 DIED = "its worker process died (killed, or out of memory)"
 UNGUARDED = 78  # how a worker ends that would start workers while it imports the main script
+UNGUARDED_ADVICE = (
+    "worker processes import the script that starts them, and this one would begin its work again: "
+    'put it below  if __name__ == "__main__":  or pass workers=1'
+)
 AHEAD = 4  # tasks queued per worker, so that none waits for the parent
 
 
@@ -117,10 +121,7 @@ def _until_broken(
                 yield index, result
     except BrokenProcessPool:
         if any(worker.exitcode == UNGUARDED for worker in own):
-            raise UserError(
-                "worker processes import the script that starts them, and this one would begin its "
-                'work again: put it below  if __name__ == "__main__":  or pass workers=1'
-            ) from None
+            raise UserError(UNGUARDED_ADVICE) from None
         raise
     finally:
         if futures:  # nobody waits for what they compute, as after Ctrl-C: do not keep the user

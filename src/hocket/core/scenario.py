@@ -59,7 +59,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def references(cls) -> Mapping[str, tuple[type[msgspec.Struct], ...]]:
         """The structs that `expand` understands, by type and field: ``{"Pool.cost": (CostFile,)}``.
 
-        They may stand there in a file beside what the field itself allows; schemas name them.
+        They may stand there in a file beside what the field itself allows, or with ``[]`` behind
+        the field, in place of one of its entries; schemas name them.
         """
         return {}
 

@@ -50,13 +50,20 @@ def schema(kind: type | str) -> dict[str, Any]:
 def _add_references(parts: dict[str, Any], kind: type[Scenario]) -> None:
     """Let files name other files where the scenario's type says so."""
     for place, types in kind.references().items():
-        owner, _, field = place.partition(".")
+        owner, _, field = place.removesuffix("[]").partition(".")
         choice = parts[owner]["properties"][field]
+        if place.endswith("[]"):
+            choice = choice["items"]
+        if "anyOf" not in choice:
+            plain = dict(choice)
+            choice.clear()
+            choice["anyOf"] = [plain]
         for one in types:
             parts |= msgspec.json.schema(one)["$defs"]
             ref = {"$ref": f"#/$defs/{one.__name__}"}
             choice["anyOf"].append(ref)
-            choice["discriminator"]["mapping"][str(one.__struct_config__.tag)] = ref["$ref"]
+            if "discriminator" in choice:
+                choice["discriminator"]["mapping"][str(one.__struct_config__.tag)] = ref["$ref"]
 
 
 def _named(name: str) -> type:

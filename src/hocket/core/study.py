@@ -265,8 +265,12 @@ def _lost(why: str) -> Outcome:
 
 
 def _how(policy: Policy) -> list[Any]:
-    """What decides how a policy behaves: its fields and its code."""
-    return [spec(policy), code_of(type(policy))]
+    """What decides how a policy behaves: its fields, its code, and the weights that it names."""
+    named = getattr(policy, "weights", "")
+    learnt = []
+    if isinstance(named, str) and Path(named).is_file():
+        learnt = [hashlib.sha256(Path(named).read_bytes()).hexdigest()]
+    return [spec(policy), code_of(type(policy)), *learnt]
 
 
 def _digest(value: Any) -> str:

@@ -28,6 +28,7 @@ DOMAIN = Domain(
             maximises=("goodput",),
             spreads=True,
             evidence="hocket.serving.capacity.picture:evidence",
+            asks="hocket.serving.asking:DispatchQuestions",
             policies=("serving/vllm-v1", "serving/sarathi", "serving/vllm-v0"),
         ),
     ),

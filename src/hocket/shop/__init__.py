@@ -24,6 +24,7 @@ DOMAIN = Domain(
             methods=("auto", "cp-sat"),
             due="hocket.shop.metrics.jobs:due_dates",
             objectives=OBJECTIVES,
+            asks="hocket.shop.asking:ShopQuestions",
             policies=("shop/fifo", "shop/spt", "shop/mwkr", "shop/mopnr", "shop/gt"),
         ),
         ProblemType(
@@ -38,6 +39,7 @@ DOMAIN = Domain(
             methods=("auto", "decomposition", "mip", "cp-sat"),
             due="hocket.shop.metrics.jobs:due_dates",
             objectives=OBJECTIVES,
+            asks="hocket.shop.asking:ShopQuestions",
             policies=("shop/spt", "shop/edd", "shop/mdd", "shop/atc", "shop/eddc", "shop/mddc"),
         ),
         ProblemType(
@@ -51,6 +53,7 @@ DOMAIN = Domain(
             methods=("auto", "cp-sat"),
             due="hocket.shop.metrics.jobs:due_dates",
             objectives=OBJECTIVES,
+            asks="hocket.shop.asking:ProjectQuestions",
             policies=("shop/project-fifo", "shop/lft", "shop/mts", "shop/grpw"),
         ),
     ),

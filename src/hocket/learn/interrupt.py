@@ -1,0 +1,57 @@
+"""Ctrl-C that waits for a good moment: between two decisions, never within a step of the optimiser.
+
+Signals belong to the whole process, and so does the one `Interrupt` that is in force.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Interrupt:
+    """In its ``with`` block the first Ctrl-C is only noted, for `check` to raise at a good moment.
+
+    The second is raised where it falls. Python handles signals in the main thread alone: in others
+    nothing changes.
+    """
+
+    current: Interrupt | None = None
+
+    def __init__(self) -> None:
+        """Nobody has pressed Ctrl-C."""
+        self.asked = False
+        self.twice = False
+        self._before: Any = None
+        self._outer: Interrupt | None = None
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            self.twice = True
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __enter__(self) -> Interrupt:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._note)
+            self._outer, Interrupt.current = Interrupt.current, self
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if threading.current_thread() is threading.main_thread():
+            Interrupt.current = self._outer
+            if self._before is not None:  # None: it was installed by a library in C
+                signal.signal(signal.SIGINT, self._before)
+
+
+def check() -> None:
+    """A good moment: raise KeyboardInterrupt if Ctrl-C has been pressed."""
+    if Interrupt.current is not None and Interrupt.current.asked:
+        raise KeyboardInterrupt
