@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from hocket import api
 from hocket.cli import bound
+from hocket.cli.adversary import hunt
 from hocket.cli.files import Json, Settings
 from hocket.cli.output import (
     as_json,
@@ -28,6 +29,7 @@ from hocket.cli.output import (
     units,
 )
 from hocket.cli.run import Report
+from hocket.cli.settings import with_settings
 from hocket.core import study
 from hocket.core.errors import UserError
 from hocket.core.fields import with_fields
@@ -40,7 +42,7 @@ PICTURED = 6  # a report draws at most so many schedules
 
 
 def compare(
-    scenarios: Annotated[tuple[str, ...], Parameter(name="SCENARIO", required=True)],
+    scenarios: Annotated[tuple[str, ...], Parameter(name="SCENARIO")] = (),
     /,
     *,
     policy: Annotated[
@@ -66,6 +68,14 @@ def compare(
     solve: Annotated[
         float | None, Parameter(help="Also solve each scenario, for so many seconds at most.")
     ] = None,
+    adversarial: Annotated[
+        tuple[str, str] | None,
+        Parameter(help="Search for the scenario on which policy A loses most to policy B."),
+    ] = None,
+    moves: Annotated[int, Parameter(help="How many scenarios that search tries.")] = 2000,
+    worst: Annotated[
+        Path | None, Parameter(help="Where to write the scenario that it finds.")
+    ] = None,
     report: Report = None,
     json: Json = False,
 ) -> int:
@@ -80,14 +90,30 @@ def compare(
         hocket compare shop/ta01 --solve 20 --report c.html
         hocket compare noisy.yaml --policy shop/spt --policy shop/gt --seeds 30 --report c.html
         hocket compare my-shop.yaml --policy my_rule.py --policy shop/atc --seeds 100 --resume
+        hocket compare --adversarial taskgraph/heft taskgraph/cpop --worst worst.yaml
     """
+    if adversarial is not None:
+        if policy or solve is not None:
+            raise UserError("--adversarial names its two policies itself; leave --policy out")
+        return hunt(
+            adversarial,
+            scenarios,
+            settings=settings,
+            moves=moves,
+            seed=first_seed,
+            worst=worst,
+            report=report,
+            json=json,
+        )
+    if not scenarios:
+        raise UserError("name at least one scenario to compare policies on; see --help")
     worlds = [api.load(name) for name in scenarios]
     for world in worlds:
         say_notes(world)
     policies = [with_fields(api.load_policy(name), ()) for name in policy]
     policies = policies or api.default_policies(*worlds)
     if settings:
-        policies = _with_settings(policies, settings)
+        policies = with_settings(policies, settings)
     file = (study_file or study.default_path(worlds, policies)) if keep else None
     with ticking(not json) as tick:
         found = study.compare(
@@ -121,31 +147,6 @@ def compare(
     if any(solution.interrupted for solution in solved):
         return 130
     return 1 if found.failures else 0
-
-
-def _with_settings(policies: Sequence[Policy], settings: tuple[str, ...]) -> list[Policy]:
-    """Settings for every policy that has the field, or for one: ``shop/atc.k=3``."""
-    result = list(policies)
-    given: set[tuple[int, str]] = set()
-    for setting in settings:
-        whom, dot, rest = setting.partition(".")
-        named = [i for i, p in enumerate(result) if dot and p.name == whom]
-        field = setting.partition("=")[0].partition(".")[0]
-        having = [i for i, p in enumerate(result) if field in p.__struct_fields__]
-        chosen, text = (named, rest) if named else (having, setting)
-        if not chosen:
-            raise UserError(f"--set {setting}: none of the policies has the field {field!r}")
-        place = text.partition("=")[0]
-        for i in chosen:
-            if (i, place) in given:
-                raise UserError(
-                    f"--set {setting}: {result[i].name} has been given {place} already. One "
-                    f"setting counts for every --policy that has the field; say which one with "
-                    f"--set {result[i].name}.{text}, or write each as a file of its own"
-                )
-            given.add((i, place))
-            result[i] = with_fields(result[i], [text])
-    return result
 
 
 def _document(

@@ -70,13 +70,15 @@ def convert(
     """Write a scenario in another format: .yaml, .json, .toml, or a suffix of its domain's formats.
 
     Of the shop .jsp, .fjs, .csv, .sm and .mm are written, of serving .csv and .jsonl (the requests
-    alone).
+    alone), of task graphs .ds3, .soc (processors alone), .job (jobs alone), .dot and .wfcommons.
 
     Examples:
 
         hocket convert shop/ta01 ta01.jsp
         hocket convert jobs.csv jobs.yaml
         hocket convert azure.csv requests.jsonl
+        hocket convert taskgraph/canonical canonical.dot
+        hocket convert soc.yaml soc.ds3
     """
     found = api.load(scenario)
     say_notes(found)

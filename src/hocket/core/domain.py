@@ -102,7 +102,9 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
 
     `sniff(name, head)` says whether a file of this name and start is in this format; `head` has
     up to 4 KiB of whole lines. `read(text, name)` raises InputError, with lines where it can.
-    `write(scenario)` is None for formats that are only read.
+    `write(scenario)` is None for formats that are only read. `comment` opens lines in which it says
+    what the format cannot hold; they need not survive reading. A `part` of a scenario is only read
+    where a structured file names it.
     """
 
     name: str
@@ -111,6 +113,8 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     sniff: Callable[[str, str], bool]
     read: Callable[[str, str], Scenario]
     write: Callable[[Any], str] | None = None
+    comment: str = ""
+    part: bool = False
 
 
 class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

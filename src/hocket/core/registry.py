@@ -17,7 +17,11 @@ from hocket.core.plugins import module_in
 from hocket.core.policy import Policy
 from hocket.core.scenario import Scenario
 
-BUILT_IN = {"shop": "hocket.shop:DOMAIN", "serving": "hocket.serving:DOMAIN"}
+BUILT_IN = {
+    "shop": "hocket.shop:DOMAIN",
+    "taskgraph": "hocket.taskgraph:DOMAIN",
+    "serving": "hocket.serving:DOMAIN",
+}
 PAPERS = "hocket.papers"
 
 

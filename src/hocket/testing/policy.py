@@ -150,7 +150,8 @@ def _simulated(
 def _check_conservation(policy: Policy, scenario: Scenario, timeline: Timeline) -> None:
     """What arrived has run or been rejected, nothing else has, and no piece runs twice at a time.
 
-    A point ``reject`` says that the world itself refused a piece of work.
+    A point ``reject`` says that the world itself refused a piece of work. Where the scenario has a
+    `horizon`, what arrived may never have run.
     """
     arrived = Counter(point.group for point in timeline.points("arrive"))
     twice = [name for name, count in arrived.items() if count > 1]
@@ -160,8 +161,9 @@ def _check_conservation(policy: Policy, scenario: Scenario, timeline: Timeline) 
     if not ran:
         raise ConservationError(f"{policy} on {scenario.name}: nothing ever runs")
     rejected = {point.group for point in timeline.points("reject")}
-    if arrived and ran | rejected != set(arrived):
-        odd = sorted((ran | rejected) ^ set(arrived))[0]
+    idle = set(arrived) - ran if getattr(scenario, "horizon", None) is not None else set()
+    if arrived and ran | rejected | idle != set(arrived):
+        odd = sorted((ran | rejected | idle) ^ set(arrived))[0]
         what = "arrived but never runs" if odd in arrived else "runs but never arrived"
         raise ConservationError(f"{policy} on {scenario.name}: {odd} {what}")
     until: dict[tuple[str, str], int] = {}

@@ -9,10 +9,13 @@ import msgspec
 from hocket.core.domain import Domain, Generator, resolve
 from hocket.core.errors import UserError
 from hocket.core.registry import tag_of
-from hocket.core.scenario import Scenario
+from hocket.core.scenario import Scenario, Ticks
 
 SMALL = 6
 """What sizes are brought down to: enough for queues to form, and for a run to take a moment."""
+
+TIMES = 50
+"""By how much times are cut short: a run still has to come to something."""
 
 
 def samples(domain: Domain, seed: int = 0) -> dict[str, list[Scenario]]:
@@ -36,7 +39,8 @@ def _shrunk(generator: Generator) -> Generator:
         value = getattr(generator, field.name)
         if type(value) is not int or value <= SMALL:
             continue
-        smaller = _changed(generator, field.name, SMALL)
+        least = max(SMALL, value // TIMES) if field.type == Ticks else SMALL
+        smaller = _changed(generator, field.name, least)
         if smaller is not None and size(smaller.make()) < size(generator.make()):
             generator = smaller
     return generator

@@ -132,10 +132,15 @@ def state(view: Any) -> dict[str, Any]:
     """
     if isinstance(view, PLAIN):
         return {}
-    return {name: _frozen(value, name, DEPTH) for name, value in _attributes(view)}
+    seen: Seen = {}
+    return {name: _frozen(value, name, DEPTH, seen) for name, value in _attributes(view)}
 
 
-def _frozen(value: Any, where: str, depth: int) -> Any:
+Seen = dict[int, tuple[int, int, Any]]
+"""By identity: the number of an object that has been looked at, how deep, and the object."""
+
+
+def _frozen(value: Any, where: str, depth: int, seen: Seen) -> Any:
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, np.ndarray):
@@ -145,14 +150,20 @@ def _frozen(value: Any, where: str, depth: int) -> Any:
     if isinstance(value, (list, tuple)):
         if PLAIN_TYPES.issuperset(map(type, value)):
             return tuple(value)
-        return [_frozen(inner, where, depth) for inner in value]
+        return [_frozen(inner, where, depth, seen) for inner in value]
     if isinstance(value, Mapping):
-        return [(repr(key), _frozen(inner, where, depth)) for key, inner in value.items()]
+        return [(repr(key), _frozen(inner, where, depth, seen)) for key, inner in value.items()]
     if isinstance(value, (set, frozenset)):
         return sorted(map(repr, value))
     if depth == 0 or callable(value):
         return None
-    return [_frozen(inner, f"{where}.{name}", depth - 1) for name, inner in _attributes(value)]
+    number, deepest, _ = seen.get(id(value), (len(seen), 0, None))
+    if deepest >= depth:  # objects that know each other would be gone through again and again
+        return number
+    seen[id(value)] = (number, depth, value)
+    return [
+        _frozen(inner, f"{where}.{name}", depth - 1, seen) for name, inner in _attributes(value)
+    ]
 
 
 def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,1 @@
+"""DeepSoCS: a graph network orders the ready tasks, earliest finish times place them."""

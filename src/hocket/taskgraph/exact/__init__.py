@@ -1,0 +1,1 @@
+"""The shortest schedule of known graphs, with a proof."""

@@ -1,0 +1,1 @@
+"""What a task-graph scenario is made of: processors, what joins them, job types, arrivals."""

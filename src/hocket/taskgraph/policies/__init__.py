@@ -1,0 +1,1 @@
+"""Policies for task graphs, one file per family; each ends with its tuple ``POLICIES``."""
