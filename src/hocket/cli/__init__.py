@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -18,4 +19,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def script() -> None:
     """The entry point of the ``hocket`` program."""
-    sys.exit(main())
+    code = main()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done: Ctrl-C now ends it without a word
+    sys.exit(code)

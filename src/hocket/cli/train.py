@@ -13,7 +13,6 @@ from hocket import api
 from hocket.cli.files import Json, Settings
 from hocket.cli.output import as_json, command_line, duration, say, say_notes, ticking
 from hocket.core.errors import UserError
-from hocket.core.extras import need
 from hocket.core.fields import with_fields
 from hocket.core.policy import spec
 from hocket.core.writing import require_place
@@ -91,7 +90,8 @@ def train(
 
     The weights that do best on validation episodes go to --out, the training curve to a .csv beside
     it, and a checkpoint for --resume. Validation and training use seeds from 2^31 on; lower ones
-    are never seen. Ctrl-C ends the training with the best weights so far (exit code 130).
+    are never seen. Ctrl-C or SIGTERM ends the training with the best weights so far (exit code
+    130).
 
     Examples:
 
@@ -154,8 +154,10 @@ def seconds_of(text: str) -> float:
 
 def _trainer(policy: Any, name: str | None, settings: tuple[str, ...]) -> Trainer:
     """The trainer of this name, or the policy's own, with its settings. Raises UserError."""
-    need("torch", "learn")
+    from hocket.learn.interrupt import need_torch
     from hocket.learn.loop import trainer_of
+
+    need_torch()
 
     return with_fields(trainer_of(policy, name), settings)
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
+from hocket.core.errors import InputError, Problem
 from hocket.core.scenario import Scenario
 
 
@@ -130,6 +131,21 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def make(self, seed: int = 0) -> Scenario:
         """The scenario of this seed; the same seed gives the same scenario for ever."""
         raise NotImplementedError(f"{type(self).__name__} has no make(seed)")
+
+
+def checked(generator: Generator, domain: str) -> None:
+    """Check the fields of a generator that was made in Python as if it had come from a file.
+
+    Raises InputError naming the generator and every wrong field.
+    """
+    problems = []
+    for field in msgspec.structs.fields(generator):
+        try:
+            msgspec.convert(getattr(generator, field.name), field.type)
+        except msgspec.ValidationError as error:
+            problems.append(Problem(field.name, str(error)))
+    if problems:
+        raise InputError(f"{domain}/{generator.name}", problems)
 
 
 def resolve(path: str) -> Any:

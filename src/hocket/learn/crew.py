@@ -66,6 +66,7 @@ class LocalCrew:
 
     def _died(self, i: int, task: Any) -> None:
         self._processes[i].join(PATIENCE)
+        check()  # a SIGTERM to all processes of the training ends the workers too
         if self._processes[i].exitcode == UNGUARDED:
             raise UserError(UNGUARDED_ADVICE) from None
         raise RunError(lost(task, DIED)) from None
@@ -88,6 +89,6 @@ def serve(pipe: Connection) -> None:
     while True:
         try:
             task = pickle.loads(pipe.recv_bytes())
-        except (EOFError, OSError):
+            pipe.send_bytes(pickle.dumps(player.play(task), pickle.HIGHEST_PROTOCOL))
+        except (EOFError, OSError):  # the parent is gone
             return
-        pipe.send_bytes(pickle.dumps(player.play(task), pickle.HIGHEST_PROTOCOL))

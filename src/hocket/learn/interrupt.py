@@ -1,6 +1,7 @@
 """Ctrl-C that waits for a good moment: between two decisions, never within a step of the optimiser.
 
-Signals belong to the whole process, and so does the one `Interrupt` that is in force.
+SIGTERM, with which batch systems and containers ask a process to end, is taken as Ctrl-C. Signals
+belong to the whole process, and so does the one `Interrupt` that is in force.
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Any
+
+from hocket.core.extras import need
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
@@ -24,7 +29,7 @@ class Interrupt:
         """Nobody has pressed Ctrl-C."""
         self.asked = False
         self.twice = False
-        self._before: Any = None
+        self._before: dict[signal.Signals, Any] = {}
         self._outer: Interrupt | None = None
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -35,7 +40,7 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._note)
+            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
             self._outer, Interrupt.current = Interrupt.current, self
         return self
 
@@ -47,11 +52,22 @@ class Interrupt:
     ) -> None:
         if threading.current_thread() is threading.main_thread():
             Interrupt.current = self._outer
-            if self._before is not None:  # None: it was installed by a library in C
-                signal.signal(signal.SIGINT, self._before)
+            for number, before in self._before.items():
+                if before is not None:  # None: it was installed by a library in C
+                    signal.signal(number, before)
 
 
 def check() -> None:
     """A good moment: raise KeyboardInterrupt if Ctrl-C has been pressed."""
     if Interrupt.current is not None and Interrupt.current.asked:
         raise KeyboardInterrupt
+
+
+def need_torch() -> None:
+    """Import PyTorch, whose C++ aborts the process if Ctrl-C falls in that; so it is raised after.
+
+    Raises MissingExtra.
+    """
+    with Interrupt():
+        need("torch", "learn")
+        check()

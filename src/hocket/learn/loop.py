@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from hocket.core.errors import UnknownName, UserError
-from hocket.core.extras import need
 from hocket.core.writing import require_place
 from hocket.learn import checkpoint as checkpoints
 from hocket.learn import tensorfile
 from hocket.learn.asking import Learned
 from hocket.learn.curve import Board, Curve, Row
-from hocket.learn.interrupt import Interrupt, check
+from hocket.learn.interrupt import Interrupt, check, need_torch
 from hocket.learn.supply import Source
 from hocket.learn.training import Training
 
@@ -101,13 +100,13 @@ def train(
     is always the same. PyTorch gets so many `threads`, by default one: with several, sums are
     rounded differently from machine to machine. `log` is called with each row of the curve.
 
-    Ctrl-C ends the training cleanly, with `interrupted` set.
+    Ctrl-C ends the training cleanly, with `interrupted` set; SIGTERM too.
 
     Raises MissingExtra without PyTorch; UserError for no budget, a bad place for `out`, settings
     that are not those of the checkpoint, and files that cannot be written; RunError if an episode
     fails, a worker dies, or the loss is not finite. The best weights until then stay in `out`.
     """
-    need("torch", "learn")
+    need_torch()
     out = Path(out)
     budget = Budget(seconds, updates)
     _require_sane(out, validation_episodes, threads)

@@ -8,17 +8,14 @@ import numpy as np
 
 from hocket.core.timeline import Timeline
 from hocket.report.figures import Axis, Given, Line, Mark, Plot, Relation
-from hocket.serving.metrics.read import Floats, seconds_per_tick
+from hocket.report.lines import distribution, over_time, short
+from hocket.serving.metrics.read import seconds_per_tick
 from hocket.serving.metrics.table import RequestsTable, requests_table, slo_seconds
 from hocket.serving.model.cluster import Cluster
 from hocket.serving.strips import strips
 
 LATENCY, TIME, SERVICE = "Latency", "Latency over time", "Service level"
-SHARES = np.unique(np.concatenate([np.linspace(0, 0.99, 100), 1 - np.geomspace(0.01, 1e-4, 30)]))
 SCALES = np.geomspace(0.25, 4, 33)
-BINS = 60
-LEAST = 25
-"""Requests in a stretch of time, so that its 95th percentile is more than its maximum."""
 
 PARTS = {
     "ttft": ("Time to first token", "the time from a request's arrival to its first token"),
@@ -56,8 +53,7 @@ def _distribution(
     for label, table in tables:
         values = getattr(table, part)[table.known(part)]
         if len(values):
-            reached = np.quantile(values, SHARES, method="inverted_cdf")
-            lines.append(Line(label=label, x=_short(reached), y=_short(SHARES)))
+            lines.append(distribution(label, values))
     return Plot(
         group=LATENCY,
         title=title,
@@ -77,7 +73,7 @@ def _over_time(part: str, tables: list[tuple[str, RequestsTable]], slo: dict[str
     for label, table in tables:
         column = getattr(table, part)
         known = table.known(part)
-        lines += _binned(label, table.arrival[known], column[known])
+        lines += over_time(label, table.arrival[known], column[known])
     return Plot(
         group=TIME,
         title=f"{title}, by arrival",
@@ -90,29 +86,9 @@ def _over_time(part: str, tables: list[tuple[str, RequestsTable]], slo: dict[str
     )
 
 
-def _binned(label: str, at: Floats, values: Floats) -> list[Line]:
-    if len(values) < 2 or at[0] == at[-1]:
-        return []
-    bins = int(np.clip(len(values) // LEAST, 1, BINS))
-    edges = np.linspace(at[0], at[-1], bins + 1)
-    cuts = np.searchsorted(at, edges[1:-1])
-    parts = [(i, part) for i, part in enumerate(np.split(values, cuts)) if len(part)]
-    x = _short(np.array([(edges[i] + edges[i + 1]) / 2 for i, _ in parts]))
-    return [
-        Line(
-            label=label,
-            name=name,
-            dashed=percent > 50,
-            x=x,
-            y=_short(np.array([np.percentile(part, percent) for _, part in parts])),
-        )
-        for name, percent in (("median", 50), ("95th percentile", 95))
-    ]
-
-
 def _scaled(tables: list[tuple[str, RequestsTable]], slo: dict[str, float], share: float) -> Plot:
     """How many requests would meet an SLO that is tighter or looser."""
-    scales = _short(SCALES)
+    scales = short(SCALES)
     return Plot(
         group=SERVICE,
         title="Attainment against the scale of the SLO",
@@ -155,8 +131,3 @@ def _relations() -> list[Relation]:
             metrics=("cost", "attainment"),
         ),
     ]
-
-
-def _short(values: Floats) -> tuple[float, ...]:
-    """The values with five digits, as many as a picture can show."""
-    return tuple(float(f"{value:.5g}") for value in values.tolist())

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hocket.core.timeline import Timeline
 from hocket.report.figures import Axis, Given, Lane, Level, Line, Mark, Plot, Relation, Strips
+from hocket.report.lines import distribution, over_time, short
 from hocket.taskgraph.metrics import completed
 from hocket.taskgraph.model.jobs import Stream
 from hocket.taskgraph.model.processors import Processor
@@ -17,10 +18,6 @@ from hocket.taskgraph.model.scenario import TaskGraphs
 from hocket.taskgraph.record import seconds_per_tick
 
 LATENCY, JOBS, FREQUENCY = "Latency", "Jobs", "Frequency"
-SHARES = np.linspace(0, 1, 101)
-BINS = 60
-LEAST = 25
-"""Jobs in a stretch of time, so that its 95th percentile is more than its maximum."""
 STRETCHES = 100
 """Into how many the time is divided for means of a level."""
 READINGS = 400
@@ -56,8 +53,7 @@ def _distribution(scenario: TaskGraphs, runs: Runs) -> Plot | None:
         latency = [job.latency for job in completed(scenario, timeline)]
         if len(latency) > 1:
             second = seconds_per_tick(timeline.unit)
-            reached = np.quantile(latency, SHARES, method="inverted_cdf") * second
-            lines.append(Line(label=label, x=_short(reached), y=_short(SHARES)))
+            lines.append(distribution(label, np.array(latency) * second))
     if not lines:
         return None
     return Plot(
@@ -78,7 +74,7 @@ def _over_time(scenario: TaskGraphs, runs: Runs) -> Plot | None:
         jobs = completed(scenario, timeline)
         second = seconds_per_tick(timeline.unit)
         finish = np.array([job.finish * second for job in jobs])
-        lines += _binned(label, finish, np.array([job.latency * second for job in jobs]))
+        lines += over_time(label, finish, np.array([job.latency * second for job in jobs]))
     if not lines:
         return None
     warm = scenario.warm_up * seconds_per_tick(scenario.time_unit)
@@ -94,26 +90,6 @@ def _over_time(scenario: TaskGraphs, runs: Runs) -> Plot | None:
     )
 
 
-def _binned(label: str, at: Floats, values: Floats) -> list[Line]:
-    if len(values) < 2 or at[0] == at[-1]:
-        return []
-    bins = int(np.clip(len(values) // LEAST, 1, BINS))
-    edges = np.linspace(at[0], at[-1], bins + 1)
-    parts = np.split(values, np.searchsorted(at, edges[1:-1]))
-    kept = [(i, part) for i, part in enumerate(parts) if len(part)]
-    x = _short(np.array([(edges[i] + edges[i + 1]) / 2 for i, _ in kept]))
-    return [
-        Line(
-            label=label,
-            name=name,
-            dashed=percent > 50,
-            x=x,
-            y=_short(np.array([np.percentile(part, percent) for _, part in kept])),
-        )
-        for name, percent in (("median", 50), ("95th percentile", 95))
-    ]
-
-
 def _inside(runs: Runs) -> Plot | None:
     """How many jobs are in the system, mean over each stretch of the run."""
     lines = []
@@ -122,7 +98,7 @@ def _inside(runs: Runs) -> Plot | None:
         if len(readings) > 2:
             x, y = _means(readings, timeline.end)
             second = seconds_per_tick(timeline.unit)
-            lines.append(Line(label=label, x=_short(x * second), y=_short(y)))
+            lines.append(Line(label=label, x=short(x * second), y=short(y)))
     if not lines:
         return None
     return Plot(
@@ -180,8 +156,3 @@ def _strips(governed: list[Processor], label: str, timeline: Timeline) -> Strips
         levels=(Level(name="frequency (MHz)", top=top, style="area"),),
         lanes=tuple(lanes),
     )
-
-
-def _short(values: Floats) -> tuple[float, ...]:
-    """The values with five digits, as many as a picture can show."""
-    return tuple(float(f"{value:.5g}") for value in values.tolist())

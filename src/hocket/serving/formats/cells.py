@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hocket.serving.formats.findings import Findings
+from hocket.core.findings import Findings
 from hocket.serving.formats.table import UNITS, Column
 from hocket.serving.model.requests import Ints
 from hocket.serving.workload.lengths import MOST_TOKENS

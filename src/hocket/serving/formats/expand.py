@@ -19,9 +19,9 @@ import numpy as np
 
 from hocket.core import files
 from hocket.core.errors import InputError, Problem, did_you_mean
+from hocket.core.findings import Findings
 from hocket.core.scenario import TimeUnit
 from hocket.serving.formats import FORMATS, LOGS, lengths
-from hocket.serving.formats.findings import Findings
 from hocket.serving.formats.log import Log, trace_of
 from hocket.serving.workload import Random, Trace, faster
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hocket.core.domain import Format
 from hocket.core.files import stem
+from hocket.core.findings import Findings
 from hocket.core.scenario import Scenario
 from hocket.serving.formats.cells import tokens
-from hocket.serving.formats.findings import Findings
 from hocket.serving.formats.log import NAME, OUTPUT, PROMPT
 from hocket.serving.formats.table import csv_table, header_of
 from hocket.serving.workload import Pairs, Random, Rate

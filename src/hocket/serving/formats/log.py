@@ -10,9 +10,9 @@ import numpy as np
 
 from hocket.core.domain import Format
 from hocket.core.files import stem
+from hocket.core.findings import Findings
 from hocket.core.scenario import LONGEST, Scenario
 from hocket.serving.formats.cells import Floats, from_start, seconds, tokens
-from hocket.serving.formats.findings import Findings
 from hocket.serving.formats.table import UNITS, Table
 from hocket.serving.model.requests import Ints
 from hocket.serving.workload import Trace

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from hocket.core import files
+from hocket.core.findings import Findings
 from hocket.serving.formats import vllm_bench
 from hocket.serving.formats.cells import Floats, seconds, tokens
-from hocket.serving.formats.findings import Findings
 from hocket.serving.formats.log import ARRIVAL, NAME, NAMED, OUTPUT, PROMPT, WITHOUT_TOKENS, note
 from hocket.serving.formats.table import Column, Table, csv_table, jsonl_table
 from hocket.serving.model.requests import Ints

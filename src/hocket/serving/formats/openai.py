@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hocket.serving.formats.findings import Findings
+from hocket.core.findings import Findings
 from hocket.serving.formats.log import ARRIVAL, LIMIT, Layout, Log, log_format, log_of
 from hocket.serving.formats.table import jsonl_table, keys_of
 

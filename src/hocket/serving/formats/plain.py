@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hocket.core.errors import InputError
-from hocket.serving.formats.findings import Findings
+from hocket.core.findings import Findings
 from hocket.serving.formats.log import OUTPUT, PROMPT, Layout, Log, log_format, log_of
 from hocket.serving.formats.table import Table, csv_table, header_of, jsonl_table, keys_of
 from hocket.serving.workload import Trace

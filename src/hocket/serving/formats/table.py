@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from hocket.serving.formats.findings import Findings, refuse_binary
+from hocket.core.findings import Findings, refuse_binary
 
 _UNIT = re.compile(
     r"(?P<name>.+?)[ _]*(?:[\[(](?P<bracket>[a-zµ]+)[\])]|[ _](?P<bare>ns|us|µs|ms|sec|s))"

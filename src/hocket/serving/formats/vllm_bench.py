@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from hocket.serving.formats.findings import Findings, refuse_binary
+from hocket.core.findings import Findings, refuse_binary
 from hocket.serving.formats.log import Layout, Log, log_format, log_of
 from hocket.serving.formats.table import Column, Table
 

@@ -6,8 +6,6 @@ from typing import Annotated, Any
 
 import msgspec
 
-from hocket.core.domain import Generator
-from hocket.core.errors import InputError, Problem
 from hocket.core.streams import Streams
 from hocket.serving.model.cluster import Cluster
 from hocket.serving.workload import Workload, recorded
@@ -23,21 +21,6 @@ Spread = Annotated[float, msgspec.Meta(ge=1e-3, le=100)]
 
 SECOND = 1_000_000
 """In ticks of the scenarios made here, which count microseconds."""
-
-
-def checked(generator: Generator) -> None:
-    """Check the fields of a generator that was made in Python as if it had come from a file.
-
-    Raises InputError naming the generator and every wrong field.
-    """
-    problems = []
-    for field in msgspec.structs.fields(generator):
-        try:
-            msgspec.convert(getattr(generator, field.name), field.type)
-        except msgspec.ValidationError as error:
-            problems.append(Problem(field.name, str(error)))
-    if problems:
-        raise InputError(f"serving/{generator.name}", problems)
 
 
 def cluster(name: str, workload: Workload, seed: int, **fields: Any) -> Cluster:

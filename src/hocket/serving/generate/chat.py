@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from hocket.core.disturb.noise import GammaNoise
-from hocket.core.domain import Generator
-from hocket.serving.generate.base import SECOND, Count, Rate, Spread, checked, cluster
+from hocket.core.domain import Generator, checked
+from hocket.serving.generate.base import SECOND, Count, Rate, Spread, cluster
 from hocket.serving.model.cluster import Cluster, Pool, Slo
 from hocket.serving.workload import (
     Arrivals,
@@ -47,7 +47,7 @@ class Chat(Generator, frozen=True, kw_only=True):
     requests: Count = 500
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "serving")
 
     def make(self, seed: int = 0) -> Cluster:
         """The scenario of this seed."""
@@ -77,7 +77,7 @@ class BurstyChat(Generator, frozen=True, kw_only=True):
     replicas: Count = 2
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "serving")
 
     def make(self, seed: int = 0) -> Cluster:
         """The scenario of this seed."""
@@ -121,7 +121,7 @@ class Talks(Generator, frozen=True, kw_only=True):
     replicas: Count = 2
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "serving")
 
     def make(self, seed: int = 0) -> Cluster:
         """The scenario of this seed."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from hocket.core.disturb.breakdowns import Breakdowns
-from hocket.core.domain import Generator
+from hocket.core.domain import Generator, checked
 from hocket.serving.cost import Constant
-from hocket.serving.generate.base import SECOND, Count, Rate, checked, cluster
+from hocket.serving.generate.base import SECOND, Count, Rate, cluster
 from hocket.serving.model.cluster import Cluster, Pool, Slo
 from hocket.serving.roles.cluster import Role
 from hocket.serving.workload import (
@@ -56,7 +56,7 @@ class Pressure(Generator, frozen=True, kw_only=True):
     idle: bool = False
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "serving")
 
     def make(self, seed: int = 0) -> Cluster:
         """The scenario of this seed."""

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from hocket.core.domain import Generator
-from hocket.serving.generate.base import SECOND, Count, Rate, Spread, checked, cluster
+from hocket.core.domain import Generator, checked
+from hocket.serving.generate.base import SECOND, Count, Rate, Spread, cluster
 from hocket.serving.model.cluster import Cluster, Pool, Slo
 from hocket.serving.workload import DIST_1, DIST_2, DIST_3, ClosedLoop
 from hocket.serving.workload import Llumnix as LlumnixTrace
@@ -51,7 +51,7 @@ class Llumnix(Generator, frozen=True, kw_only=True):
     replicas: Count = 16
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "serving")
 
     def make(self, seed: int = 0) -> Cluster:
         """The scenario of this seed."""
@@ -95,7 +95,7 @@ class PastFuture(Generator, frozen=True, kw_only=True):
     requests: Count = 500
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "serving")
 
     def make(self, seed: int = 0) -> Cluster:
         """The scenario of this seed."""

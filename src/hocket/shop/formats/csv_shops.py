@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hocket.core.files import stem
-from hocket.shop.formats.rows import Findings
+from hocket.core.findings import Findings
 from hocket.shop.model import (
     Alternative,
     Job,

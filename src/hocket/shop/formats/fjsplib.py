@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hocket.core.domain import Format
+from hocket.core.findings import Findings, refuse_binary
 from hocket.core.scenario import LONGEST
 from hocket.shop.formats.plain import ALTERNATIVES, require_plain
 from hocket.shop.formats.rows import (
-    Findings,
     Row,
     check_count,
     data_lines,
     instance_name,
-    refuse_binary,
     row_of,
     sizes,
 )

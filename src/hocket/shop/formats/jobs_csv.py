@@ -26,10 +26,10 @@ import msgspec
 
 from hocket.core.domain import Format
 from hocket.core.errors import did_you_mean
+from hocket.core.findings import Findings, refuse_binary
 from hocket.core.scenario import LONGEST, Scenario, TimeUnit, to_ticks
 from hocket.shop.formats.csv_shops import Record, job_shop_of, single_machine_of
 from hocket.shop.formats.csv_write import write
-from hocket.shop.formats.rows import Findings, refuse_binary
 
 COLUMNS = ("job", "operation", "machine", "duration", "release", "due", "weight", "family")
 TIMES = ("duration", "release", "due")

@@ -17,15 +17,14 @@ from __future__ import annotations
 import re
 
 from hocket.core.domain import Format
+from hocket.core.findings import Findings, refuse_binary
 from hocket.shop.formats.plain import require_plain
 from hocket.shop.formats.rows import (
-    Findings,
     Row,
     check_count,
     check_times,
     data_lines,
     instance_name,
-    refuse_binary,
     row_of,
     sizes,
     titled,

@@ -13,8 +13,9 @@ from pathlib import PurePath
 
 from hocket.core.domain import Format
 from hocket.core.files import stem
+from hocket.core.findings import Findings, refuse_binary
 from hocket.shop.formats.psplib import sound
-from hocket.shop.formats.rows import Findings, Row, refuse_binary, row_of
+from hocket.shop.formats.rows import Row, row_of
 from hocket.shop.model.project import Activity, Lag, Mode, Project, Resource
 
 _WORD = re.compile(r"\[[^\]]*\]|\S+")

@@ -16,7 +16,8 @@ import msgspec
 from hocket.core.domain import Format
 from hocket.core.errors import InputError, NotApplicable, Problem
 from hocket.core.files import stem
-from hocket.shop.formats.rows import Findings, Row, refuse_binary, row_of
+from hocket.core.findings import Findings, refuse_binary
+from hocket.shop.formats.rows import Row, row_of
 from hocket.shop.model.project import Activity, Lag, Mode, Project, Resource, find_cycle
 from hocket.solvers.network import windows
 

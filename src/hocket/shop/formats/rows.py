@@ -6,35 +6,16 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from hocket.core.errors import InputError, Problem
 from hocket.core.files import stem
+from hocket.core.findings import Findings
 from hocket.core.scenario import LONGEST
 
 MOST = 1_000_000
 """More jobs or machines than this are taken for a slip of the pen."""
 
 _WHOLE = re.compile(r"[0-9 \t\r]*")
-_BINARY = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufffd]")
 _LONG = re.compile(r"[0-9]{19}")
 _INSTANCE = re.compile(r"^[# \t]*instance[ \t]+(\S.*?)\s*$", re.IGNORECASE | re.MULTILINE)
-
-
-class Findings:
-    """The problems found so far in one file."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.problems: list[Problem] = []
-
-    def add(self, message: str, line: int | None = None, path: str = "") -> None:
-        """Note a problem; `line` is 1-based."""
-        self.problems.append(Problem(path, message, line))
-
-    def stop_if_any(self) -> None:
-        """Raise InputError, problems in order of lines, if there are any."""
-        if self.problems:
-            by_line: list[Problem | str] = [*sorted(self.problems, key=lambda p: p.line or 0)]
-            raise InputError(self.source, by_line)
 
 
 class Row(NamedTuple):
@@ -43,16 +24,6 @@ class Row(NamedTuple):
     line: int
     values: list[int]
     broken: bool = False
-
-
-def refuse_binary(text: str, findings: Findings) -> None:
-    """Raise InputError when `text` is empty or no text at all."""
-    if not text.strip():
-        findings.add("the file is empty")
-    elif found := _BINARY.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        findings.add(f"this is no text file: it holds the character {found[0]!r}", line)
-    findings.stop_if_any()
 
 
 def data_lines(text: str) -> Iterator[tuple[int, str]]:

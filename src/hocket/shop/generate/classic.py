@@ -7,29 +7,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from hocket.core.domain import Generator
-from hocket.core.errors import InputError, Problem
 from hocket.core.streams import Streams
 from hocket.shop.generate.lehmer import MODULUS
 from hocket.shop.model import Job, JobShop, Machine, Operation
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 """A number of jobs, machines or the like."""
-
-
-def checked(generator: Generator) -> None:
-    """Check the fields of a generator that was made in Python as if it had come from a file.
-
-    Raises InputError naming the generator and every wrong field.
-    """
-    problems = []
-    for field in msgspec.structs.fields(generator):
-        try:
-            msgspec.convert(getattr(generator, field.name), field.type)
-        except msgspec.ValidationError as error:
-            problems.append(Problem(field.name, str(error)))
-    if problems:
-        raise InputError(f"shop/{generator.name}", problems)
 
 
 def lehmer_seed(streams: Streams, name: str) -> int:

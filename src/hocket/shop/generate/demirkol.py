@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from hocket.core.domain import Generator
+from hocket.core.domain import Generator, checked
 from hocket.core.streams import Streams
-from hocket.shop.generate.classic import Count, checked, classic, lehmer_seed
+from hocket.shop.generate.classic import Count, classic, lehmer_seed
 from hocket.shop.generate.lehmer import Lehmer
 from hocket.shop.model import JobShop
 
@@ -93,7 +93,7 @@ class Demirkol(Generator, frozen=True, kw_only=True):
     two_sets: bool = False
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "shop")
 
     def make(self, seed: int = 0) -> JobShop:
         """The instance of this seed."""

@@ -10,9 +10,9 @@ from hocket.core.disturb.arrivals import Poisson, TraceArrivals
 from hocket.core.disturb.breakdowns import Breakdowns
 from hocket.core.disturb.calendars import Calendar
 from hocket.core.disturb.noise import LogNormal
-from hocket.core.domain import Generator
+from hocket.core.domain import Generator, checked
 from hocket.core.streams import Streams
-from hocket.shop.generate.classic import Count, checked, classic, lehmer_seed
+from hocket.shop.generate.classic import Count, classic, lehmer_seed
 from hocket.shop.generate.taillard import durations_of, routes_of
 from hocket.shop.model import Job, JobShop, Machine
 from hocket.shop.model.objectives import Objective
@@ -63,7 +63,7 @@ class Disrupted(Generator, frozen=True, kw_only=True):
     objective: Objective = "total_tardiness"
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "shop")
 
     def make(self, seed: int = 0) -> JobShop:
         """The instance of this seed."""

@@ -12,10 +12,9 @@ from typing import Annotated, ClassVar
 import msgspec
 import numpy as np
 
-from hocket.core.domain import Generator
+from hocket.core.domain import Generator, checked
 from hocket.core.errors import InputError, Problem
 from hocket.core.streams import Streams
-from hocket.shop.generate.classic import checked
 from hocket.shop.model.project import Activity, Lag, Mode, Project, Resource
 from hocket.solvers.network import windows
 from hocket.solvers.profile import Profile
@@ -58,7 +57,7 @@ class ProGen(Generator, frozen=True, kw_only=True):
     degree: Positive = 3
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "shop")
         if self.modes > self.longest:
             told = f"{self.modes} modes of different durations do not fit into 1 to {self.longest}"
             raise InputError("shop/project", [Problem("modes", told)])

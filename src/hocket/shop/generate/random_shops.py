@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar
 import msgspec
 import numpy as np
 
-from hocket.core.domain import Generator
+from hocket.core.domain import Generator, checked
 from hocket.core.errors import InputError, Problem
 from hocket.core.streams import Streams
-from hocket.shop.generate.classic import Count, checked, classic, lehmer_seed
+from hocket.shop.generate.classic import Count, classic, lehmer_seed
 from hocket.shop.generate.taillard import Taillard, durations_of, routes_of
 from hocket.shop.model import Alternative, Job, JobShop, Machine, Operation, Setup
 
@@ -42,7 +42,7 @@ class Flexible(Generator, frozen=True, kw_only=True):
     spread: Share = 0.2
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "shop")
         if problems := list(self._conflicts()):
             raise InputError(f"shop/{self.name}", problems)
 
@@ -92,7 +92,7 @@ class Blocking(Generator, frozen=True, kw_only=True):
     swap: bool = True
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "shop")
 
     def make(self, seed: int = 0) -> JobShop:
         """The instance of this seed: the one of `Taillard` with the same sizes and seed."""
@@ -125,7 +125,7 @@ class Setups(Generator, frozen=True, kw_only=True):
     ratio: Ratio = 0.5
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "shop")
 
     def make(self, seed: int = 0) -> JobShop:
         """The instance of this seed."""

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from hocket.core.domain import Generator
+from hocket.core.domain import Generator, checked
 from hocket.core.streams import Streams
-from hocket.shop.generate.classic import Count, checked
+from hocket.shop.generate.classic import Count
 from hocket.shop.generate.potts import Durations, potts_van_wassenhove
 from hocket.shop.model import SingleJob, SingleMachine
 
@@ -34,7 +34,7 @@ class PottsVanWassenhove(Generator, frozen=True, kw_only=True):
     durations: Durations = "uniform-100"
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "shop")
 
     def make(self, seed: int = 0) -> SingleMachine:
         """The instance of this seed."""

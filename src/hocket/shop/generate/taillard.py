@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from hocket.core.domain import Generator
+from hocket.core.domain import Generator, checked
 from hocket.core.streams import Streams
-from hocket.shop.generate.classic import Count, checked, classic, lehmer_seed
+from hocket.shop.generate.classic import Count, classic, lehmer_seed
 from hocket.shop.generate.lehmer import Lehmer
 from hocket.shop.model import JobShop
 
@@ -106,7 +106,7 @@ class Taillard(Generator, frozen=True, kw_only=True):
     machines: Count = 15
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "shop")
 
     def make(self, seed: int = 0) -> JobShop:
         """The instance of this seed."""

@@ -24,10 +24,11 @@ from typing import Any, cast, get_args
 from hocket.core.domain import Format
 from hocket.core.errors import InputError, NotApplicable, Problem
 from hocket.core.files import stem
+from hocket.core.findings import refuse_binary
 from hocket.core.scenario import LONGEST, TimeUnit
 from hocket.taskgraph.formats.dot_parse import Arc, Attributes, Graph, Node, parse_dot
 from hocket.taskgraph.formats.drawn import Drawn, graph_of, scenario_of
-from hocket.taskgraph.formats.findings import LARGEST, Findings, cut, refuse_binary
+from hocket.taskgraph.formats.words import LARGEST, Words, cut
 from hocket.taskgraph.model.processors import Communication, Function, Processor
 from hocket.taskgraph.model.scenario import TaskGraphs
 
@@ -49,7 +50,7 @@ def sniff(name: str, head: str) -> bool:
 
 def read(text: str, name: str) -> TaskGraphs:
     """The graph as a scenario. Raises InputError with every problem and its line."""
-    findings = Findings(name)
+    findings = Words(name)
     graph = _graph(text, findings)
     if any("times" in node.attributes for node in graph.nodes.values()):
         return _on_several(graph, name, findings)
@@ -58,11 +59,11 @@ def read(text: str, name: str) -> TaskGraphs:
 
 def parse(text: str, name: str) -> Drawn:
     """The graph with its times. Raises InputError with every problem and its line."""
-    findings = Findings(name)
+    findings = Words(name)
     return _drawn(_graph(text, findings), name, findings)
 
 
-def _graph(text: str, findings: Findings) -> Graph:
+def _graph(text: str, findings: Words) -> Graph:
     refuse_binary(text, findings)
     graph = parse_dot(text, findings)
     if not graph.nodes:
@@ -71,7 +72,7 @@ def _graph(text: str, findings: Findings) -> Graph:
     return graph
 
 
-def _drawn(graph: Graph, name: str, findings: Findings) -> Drawn:
+def _drawn(graph: Graph, name: str, findings: Words) -> Drawn:
     rounded = 0
     times = []
     for key, node in graph.nodes.items():
@@ -95,7 +96,7 @@ def _drawn(graph: Graph, name: str, findings: Findings) -> Drawn:
     )
 
 
-def _rates(graph: Graph, findings: Findings) -> tuple[float, TimeUnit]:
+def _rates(graph: Graph, findings: Words) -> tuple[float, TimeUnit]:
     """Bandwidth and unit of time."""
     bandwidth = _number(graph.attributes, ("bandwidth",), "the graph", graph.line, findings)
     if bandwidth == 0 or (bandwidth is None and "bandwidth" in graph.attributes):
@@ -107,7 +108,7 @@ def _rates(graph: Graph, findings: Findings) -> tuple[float, TimeUnit]:
     return bandwidth or 1.0, cast(TimeUnit, unit)
 
 
-def _type(graph: Graph, name: str, findings: Findings) -> Any:
+def _type(graph: Graph, name: str, findings: Words) -> Any:
     """The job type: nodes in order, edges with their volumes."""
     number = {key: t for t, key in enumerate(graph.nodes)}
     volumes: dict[tuple[int, int], float] = {}
@@ -127,7 +128,7 @@ def _type(graph: Graph, name: str, findings: Findings) -> Any:
     return graph_of(graph.name or stem(name) or "graph", [*graph.nodes], arcs, lines, findings)
 
 
-def _note(graph: Graph, findings: Findings) -> None:
+def _note(graph: Graph, findings: Words) -> None:
     """Say which attributes mean nothing here."""
     used = {"times", *_TIMES, *_VOLUMES}
     parts: list[Node | Arc] = [*graph.nodes.values(), *graph.arcs]
@@ -138,7 +139,7 @@ def _note(graph: Graph, findings: Findings) -> None:
 
 
 def _number(
-    attributes: Attributes, keys: Iterable[str], what: str, line: int, findings: Findings
+    attributes: Attributes, keys: Iterable[str], what: str, line: int, findings: Words
 ) -> float | None:
     """The first of the attributes that is a number; a problem if that is out of bounds."""
     for key in keys:
@@ -153,7 +154,7 @@ def _number(
     return None
 
 
-def _on_several(graph: Graph, name: str, findings: Findings) -> TaskGraphs:
+def _on_several(graph: Graph, name: str, findings: Words) -> TaskGraphs:
     """The graph on processors p0, p1 ... whose times the nodes list."""
     count = max(len(_listed(node.attributes)) for node in graph.nodes.values())
     functions: list[dict[str, Function]] = [{} for _ in range(count)]

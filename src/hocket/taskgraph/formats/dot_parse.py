@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from hocket.taskgraph.formats.dot_words import Word, words_of
-from hocket.taskgraph.formats.findings import Findings, cut
+from hocket.taskgraph.formats.words import Words, cut
 
 Attributes = dict[str, str]
 
@@ -63,7 +63,7 @@ class _Scope:
         return _Scope(dict(self.node), dict(self.edge))
 
 
-def parse_dot(text: str, findings: Findings) -> Graph:
+def parse_dot(text: str, findings: Words) -> Graph:
     """The graph. Raises InputError where the text is no DOT, and for all that is refused."""
     return _Parser(words_of(text, findings), findings).graph()
 
@@ -71,7 +71,7 @@ def parse_dot(text: str, findings: Findings) -> Graph:
 class _Parser:
     """One word ahead, by recursive descent; only subgraphs recurse, and not deep."""
 
-    def __init__(self, words: Iterator[Word], findings: Findings) -> None:
+    def __init__(self, words: Iterator[Word], findings: Words) -> None:
         self.words = words
         self.findings = findings
         self.word = next(words)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from hocket.taskgraph.formats.findings import Findings, cut
+from hocket.taskgraph.formats.words import Words, cut
 
 _WORD = re.compile(
     r"""
@@ -37,7 +37,7 @@ class Word(NamedTuple):
         return self.kind == "name" and self.value.lower() == keyword
 
 
-def words_of(text: str, findings: Findings) -> Iterator[Word]:
+def words_of(text: str, findings: Words) -> Iterator[Word]:
     """The words up to the end; raises InputError at the first character that begins none."""
     text = text.removeprefix("\ufeff")
     at, line = 0, 1

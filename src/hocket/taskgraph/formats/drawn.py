@@ -16,7 +16,7 @@ import msgspec
 
 from hocket.core.errors import InputError, Problem
 from hocket.core.scenario import LONGEST, TimeUnit
-from hocket.taskgraph.formats.findings import Findings
+from hocket.taskgraph.formats.words import Words
 from hocket.taskgraph.model.jobs import Edge, JobType, Task, find_cycle
 from hocket.taskgraph.model.processors import Communication, Function, Processor
 from hocket.taskgraph.model.scenario import TaskGraphs
@@ -45,7 +45,7 @@ def graph_of(
     tasks: Sequence[str],
     arcs: Sequence[tuple[int, int, float]],
     lines: Sequence[int],
-    findings: Findings,
+    findings: Words,
 ) -> JobType:
     """A job type of named tasks and arcs (from, to, volume); `lines[t]` is where task t stands.
 

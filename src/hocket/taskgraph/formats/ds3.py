@@ -19,9 +19,10 @@ from typing import NamedTuple
 from hocket.core.domain import Format
 from hocket.core.errors import InputError
 from hocket.core.files import stem
+from hocket.core.findings import refuse_binary
 from hocket.taskgraph.formats import ds3_job, ds3_soc
 from hocket.taskgraph.formats.ds3_write import write, write_jobs, write_resources
-from hocket.taskgraph.formats.findings import Findings, refuse_binary
+from hocket.taskgraph.formats.words import Words
 from hocket.taskgraph.model.jobs import JobType
 from hocket.taskgraph.model.processors import Communication, Processor
 from hocket.taskgraph.model.scenario import TaskGraphs
@@ -45,7 +46,7 @@ def sniff(name: str, head: str) -> bool:
 
 def parse(text: str, name: str) -> Parts:
     """What is in a resource file, a job file, or both in one. Raises InputError with all lines."""
-    findings = Findings(name)
+    findings = Words(name)
     refuse_binary(text, findings)
     soc, jobs = ds3_soc.SocReader(findings), ds3_job.JobReader(findings)
     current: ds3_soc.SocReader | ds3_job.JobReader | None = None

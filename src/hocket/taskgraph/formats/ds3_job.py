@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hocket.taskgraph.formats.findings import Findings, cut
+from hocket.taskgraph.formats.words import Words, cut
 from hocket.taskgraph.model.jobs import Edge, JobType, Task, find_cycle
 
 KEYWORDS = frozenset({"job_name", "add_new_tasks", "comm_vol"})
@@ -49,7 +49,7 @@ class _Job:
 class JobReader:
     """Takes the lines of job files one after another; each ``job_name`` begins a job."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Words) -> None:
         self.findings = findings
         self.jobs: list[_Job] = []
 

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hocket.core.scenario import LONGEST
-from hocket.taskgraph.formats.findings import Findings, cut
+from hocket.taskgraph.formats.words import Words, cut
 from hocket.taskgraph.model.processors import (
     Communication,
     Function,
@@ -81,7 +81,7 @@ class _Resource:
 class SocReader:
     """Takes the lines of a resource file one after another."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Words) -> None:
         self.findings = findings
         self.resources: list[_Resource] = []
         self.bands: list[tuple[int, int, int, float]] = []  # line, ids, bandwidth

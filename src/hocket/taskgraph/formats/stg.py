@@ -22,9 +22,10 @@ from pathlib import PurePath
 
 from hocket.core.domain import Format
 from hocket.core.files import stem
+from hocket.core.findings import refuse_binary
 from hocket.core.scenario import LONGEST
 from hocket.taskgraph.formats.drawn import Drawn, graph_of, scenario_of
-from hocket.taskgraph.formats.findings import TASKS, Findings, refuse_binary
+from hocket.taskgraph.formats.words import TASKS, Words
 from hocket.taskgraph.model.scenario import TaskGraphs
 
 _COSTS = int(1e12)
@@ -47,7 +48,7 @@ def read(text: str, name: str) -> TaskGraphs:
 
 def parse(text: str, name: str) -> Drawn:
     """The graph with its times. Raises InputError with every problem and its line."""
-    findings = Findings(name)
+    findings = Words(name)
     refuse_binary(text, findings)
     rows = list(_rows(text))
     if not rows or len(rows[0][1]) != 1:
@@ -80,7 +81,7 @@ def _rows(text: str) -> Iterator[Row]:
 
 
 def _tasks(
-    rows: Sequence[Row], findings: Findings
+    rows: Sequence[Row], findings: Words
 ) -> tuple[list[int], list[int], list[tuple[int, int, float]]]:
     """Times, lines, and arcs with their volumes."""
     times: list[int] = []
@@ -111,7 +112,7 @@ def _tasks(
 
 
 def _before(
-    rows: Sequence[Row], at: int, count: int, rest: Sequence[str], line: int, findings: Findings
+    rows: Sequence[Row], at: int, count: int, rest: Sequence[str], line: int, findings: Words
 ) -> tuple[list[tuple[int, float]], int]:
     """The tasks before one, with volumes, and where reading goes on."""
     words = [(line, word) for word in rest]

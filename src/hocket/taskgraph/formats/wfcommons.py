@@ -29,8 +29,8 @@ from hocket.core.errors import InputError, Problem
 from hocket.core.files import stem
 from hocket.core.scenario import LONGEST, TimeUnit
 from hocket.taskgraph.formats.drawn import Drawn, graph_of, scenario_of
-from hocket.taskgraph.formats.findings import Findings, cut
 from hocket.taskgraph.formats.wfcommons_write import write
+from hocket.taskgraph.formats.words import Words, cut
 from hocket.taskgraph.model.scenario import TaskGraphs
 
 GIGABYTE = 10**9  # per second
@@ -147,14 +147,14 @@ def parse(text: str, name: str) -> Drawn:
         where = "workflow.specification.tasks"
         tasks, files = flow.specification.tasks, flow.specification.files
         machines = flow.execution.machines if flow.execution else ()
-    reader = _Reader(tasks, where, Findings(name), lines)
+    reader = _Reader(tasks, where, Words(name), lines)
     return reader.drawn(document.name or stem(name), files, machines, flow.execution)
 
 
 class _Reader:
     """Puts the tasks of a document together; problems are told by their path."""
 
-    def __init__(self, tasks: Sequence[_Task], where: str, findings: Findings, lines: Any) -> None:
+    def __init__(self, tasks: Sequence[_Task], where: str, findings: Words, lines: Any) -> None:
         self.tasks = tasks
         self.where = where
         self.findings = findings

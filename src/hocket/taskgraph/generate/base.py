@@ -7,8 +7,6 @@ from typing import Annotated
 
 import msgspec
 
-from hocket.core.domain import Generator
-from hocket.core.errors import InputError, Problem
 from hocket.taskgraph.model.jobs import Edge, JobType, Task
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
@@ -22,21 +20,6 @@ Noise = Annotated[float, msgspec.Meta(ge=0, le=100)]
 
 Capacity = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 """The most jobs in the system."""
-
-
-def checked(generator: Generator) -> None:
-    """Check the fields of a generator that was made in Python as if it had come from a file.
-
-    Raises InputError naming the generator and every wrong field.
-    """
-    problems = []
-    for field in msgspec.structs.fields(generator):
-        try:
-            msgspec.convert(getattr(generator, field.name), field.type)
-        except msgspec.ValidationError as error:
-            problems.append(Problem(field.name, str(error)))
-    if problems:
-        raise InputError(f"taskgraph/{generator.name}", problems)
 
 
 def job_type(

@@ -8,9 +8,9 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from hocket.core.domain import Generator
+from hocket.core.domain import Generator, checked
 from hocket.core.streams import Streams
-from hocket.taskgraph.generate.base import Count, checked, job_type
+from hocket.taskgraph.generate.base import Count, job_type
 from hocket.taskgraph.model.jobs import JobType
 from hocket.taskgraph.model.processors import Communication, Function, Processor
 from hocket.taskgraph.model.scenario import TaskGraphs
@@ -35,7 +35,7 @@ class Weighted(Generator, frozen=True, kw_only=True):
     able: Share = 1.0
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "taskgraph")
 
     def make(self, seed: int = 0) -> TaskGraphs:
         """The scenario of this seed: one job, at time 0."""

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 import numpy as np
 
-from hocket.core.domain import Generator
+from hocket.core.domain import Generator, checked
 from hocket.core.streams import Streams
-from hocket.taskgraph.generate.base import Count, checked, job_type
+from hocket.taskgraph.generate.base import Count, job_type
 from hocket.taskgraph.generate.layered import layered_arcs
 from hocket.taskgraph.model.jobs import JobType, Listed, Release, Stream
 from hocket.taskgraph.model.processors import (
@@ -59,7 +59,7 @@ class Pressure(Generator, frozen=True, kw_only=True):
     noise: bool = False
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "taskgraph")
 
     def make(self, seed: int = 0) -> TaskGraphs:
         """The scenario of this seed."""

@@ -6,11 +6,11 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from hocket.core.domain import Generator
+from hocket.core.domain import Generator, checked
 from hocket.core.errors import InputError, Problem
 from hocket.core.scenario import Ticks
 from hocket.taskgraph.generate import topcuoglu, wifi
-from hocket.taskgraph.generate.base import Capacity, Gap, Noise, checked
+from hocket.taskgraph.generate.base import Capacity, Gap, Noise
 from hocket.taskgraph.model.jobs import Stream
 from hocket.taskgraph.model.processors import Leakage, NotNegative
 from hocket.taskgraph.model.scenario import TaskGraphs
@@ -50,7 +50,7 @@ class Top(Generator, frozen=True, kw_only=True):
     mode: Literal["direct", "shared-memory"] = "direct"
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "taskgraph")
 
     def make(self, seed: int = 0) -> TaskGraphs:
         """The scenario; `seed` changes nothing in it."""
@@ -109,7 +109,7 @@ class Wifi(Generator, frozen=True, kw_only=True):
     warm_up: Ticks = 10_000
 
     def __post_init__(self) -> None:
-        checked(self)
+        checked(self, "taskgraph")
         if not any(getattr(self, name) for name in wifi.JOBS):
             what = "all shares are 0: give one of the job types a positive share"
             raise InputError(f"taskgraph/{self.name}", [Problem("wifi_tx", what)])
