@@ -6,7 +6,8 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMIT = 900_000  # bytes: source alone, some 250 kB a domain; data that grew in would show
+LIMIT = 1_400_000
+"""Bytes: the source, some 250 kB a domain, and 300 kB of weights; data that grew in would show."""
 
 
 def test_the_wheel_is_small_and_whole(tmp_path: Path) -> None:

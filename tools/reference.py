@@ -97,7 +97,10 @@ def generators() -> Iterator[str]:
     yield (
         "Of `shop` and of `serving/llumnix-...` the authors published the generator and the seeds: "
         "they are made afresh, bit by bit as published. The other ones of `serving` are drawn from "
-        "published distributions with a seed of ours."
+        "published distributions with a seed of ours. Of `taskgraph` they are the graphs, times, "
+        "bandwidths and job mixes that come with DS3 and gym_ds3, the first of them the example of "
+        "Topcuoglu, Hariri and Wu (2002), entered afresh as facts; jobs arrive by the seed of a "
+        "run."
     )
     series: dict[str, list[str]] = {}
     for name in registry.scenario_names():
@@ -290,6 +293,28 @@ TYPES = (
     "hocket.serving.roles.cluster.Copying",
     "hocket.serving.roles.cluster.Scaler",
     "hocket.serving.cost.protocol.Cost",
+    "hocket.taskgraph.roles.View",
+    "hocket.taskgraph.roles.Task",
+    "hocket.taskgraph.roles.Job",
+    "hocket.taskgraph.roles.Core",
+    "hocket.taskgraph.roles.Assign",
+    "hocket.taskgraph.model.graph.Graph",
+    "hocket.taskgraph.model.graph.Platform",
+    "hocket.learn.asking.Question",
+    "hocket.learn.asking.Asking",
+    "hocket.learn.asking.Learned",
+    "hocket.learn.batch.Batch",
+    "hocket.learn.batch.Link",
+    "hocket.learn.network.Network",
+    "hocket.learn.network.Scores",
+    "hocket.learn.network.Tensors",
+    "hocket.learn.trainers.reinforce.Reinforce",
+    "hocket.learn.trainers.ppo.PPO",
+    "hocket.learn.trainers.imitate.Imitate",
+    "hocket.learn.trainers.selflabel.SelfLabel",
+    "hocket.learn.loop.Trained",
+    "hocket.learn.env.Environment",
+    "hocket.learn.models.Modelled",
     "hocket.core.kernel.Kernel",
     "hocket.core.kernel.Phase",
 )

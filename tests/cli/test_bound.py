@@ -98,3 +98,15 @@ def test_a_report_leaves_out_what_failed_also_without_a_name(
     options = ["--no-study", "--workers", "1", "--report", str(report)]
     assert main(["compare", *policies, *options, "--", "-"]) == 1
     assert [chart.label for chart in read(report).charts] == ["shop/spt"]
+
+
+def test_a_task_graph_beside_its_least_makespan(capsys: pytest.CaptureFixture[str]) -> None:
+    graph = ["compare", "taskgraph/canonical", "--policy", "taskgraph/heft", *SHORT]
+    assert main([*graph, "--json"]) == 0
+    (solved,) = json.loads(capsys.readouterr().out)["solutions"]
+    assert (solved["objective"], solved["status"]) == ("makespan", "optimal")
+    best, heft = solved["gaps"]
+    assert best["mean"] == solved["bound"] and heft["mean"] == 80
+    assert heft["gap"] == pytest.approx(80 / solved["bound"] - 1)
+    assert main(["compare", "taskgraph/top", "--policy", "taskgraph/etf", *SHORT]) == 2
+    assert "arrive at random" in capsys.readouterr().err

@@ -33,7 +33,8 @@ def solutions(worlds: Sequence[Scenario], seconds: float, tick: Ticker) -> list[
     """Solve each scenario for its own objective, for at most so many seconds each."""
     found: list[Solution] = []
     for world in worlds:
-        if problem_type(world).solves:
+        problem = problem_type(world)
+        if problem.solves and not {*problem.solves} & {*problem.objectives}:
             tag = tag_of(world)
             raise NotApplicable(
                 f"what solve finds of {tag} is no bound for policies; leave --solve"

@@ -70,7 +70,9 @@ def compare(
     ] = None,
     adversarial: Annotated[
         tuple[str, str] | None,
-        Parameter(help="Search for the scenario on which policy A loses most to policy B."),
+        Parameter(
+            negative="", help="Search for the scenario on which policy A loses most to policy B."
+        ),
     ] = None,
     moves: Annotated[int, Parameter(help="How many scenarios that search tries.")] = 2000,
     worst: Annotated[

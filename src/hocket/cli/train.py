@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,10 +14,12 @@ from cyclopts import Parameter
 from hocket import api
 from hocket.cli.files import Json, Settings
 from hocket.cli.output import as_json, command_line, duration, say, say_notes, ticking
-from hocket.core.errors import UserError
+from hocket.core.errors import HocketError, RunError, UserError
 from hocket.core.fields import with_fields
+from hocket.core.plugins import crash
 from hocket.core.policy import spec
 from hocket.core.writing import require_place
+from hocket.learn.checkpoint import place
 
 if TYPE_CHECKING:
     from hocket.core.domain import Generator
@@ -111,7 +115,9 @@ def train(
     if budget is None and updates is None:
         raise UserError("say how long to train: --budget 10min, or --updates 100")
     seconds = None if budget is None else seconds_of(budget)
-    with ticking(not json) as tick:
+    if resume and not (kept := place(out)).exists():
+        say(f"note: there is no checkpoint {kept} to go on from; a new training begins")
+    with ticking(not json) as tick, bugs_told(policy):
         found = api.train(
             chosen,
             worlds,
@@ -139,6 +145,17 @@ def train(
         say(f"interrupted; {found.checkpoint} keeps where it was: go on with --resume")
         return 130
     return 0
+
+
+@contextmanager
+def bugs_told(policy: str) -> Iterator[None]:
+    """A bug of the user's own policy or network becomes one sentence: what, and in which line."""
+    try:
+        yield
+    except (HocketError, OSError):
+        raise
+    except Exception as error:
+        raise RunError(f"{policy}: {crash(error)}") from error
 
 
 def seconds_of(text: str) -> float:
