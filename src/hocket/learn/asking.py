@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class Question(NamedTuple):
     """What is to be decided, when (ticks), and what has been paid until now.
 
-    `cost` is in the unit of `Asking.cost` and never falls; leave it at 0 where the cost is known
-    only at the end. What is paid between two questions is the reward of the first, negated.
+    `cost` is in the unit of `Asking.cost`; leave it at 0 where the cost is known only at the end.
+    What is paid between two questions is the reward of the first, negated; what is paid back, such
+    as a par for every job done, is a reward.
     """
 
     batch: Batch

@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from hocket.core.errors import RunError
+
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -120,10 +122,31 @@ def question(
 
 
 def join(batches: Sequence[Batch]) -> Batch:
-    """Several batches as one, in order. They must have the same tables and links."""
-    first = batches[0]
+    """Several batches as one, in order.
+
+    Raises RunError unless they have the same tables, of the same columns, and the same links.
+    """
     if len(batches) == 1:
-        return first
+        return batches[0]
+    try:
+        return _joined(batches)
+    except (ValueError, KeyError):
+        told = sorted({_described(batch) for batch in batches})
+        if len(told) == 1:
+            raise
+        raise RunError(
+            "all questions of a policy must have the same tables and links, and tables as many "
+            f"columns in each; one has {told[0]}, another {told[1]}"
+        ) from None
+
+
+def _described(batch: Batch) -> str:
+    tables = [f"{name} of {' x '.join(map(str, t.shape[1:]))}" for name, t in batch.tables.items()]
+    return ", ".join([*tables, *(f"link {name}" for name in batch.links)])
+
+
+def _joined(batches: Sequence[Batch]) -> Batch:
+    first = batches[0]
     sizes = [batch.size for batch in batches]
     offsets: dict[str, Ints] = {}
     starts: dict[str, Ints] = {}

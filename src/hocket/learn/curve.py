@@ -58,10 +58,15 @@ class Curve:
 
     def _read(self) -> list[dict[str, str]]:
         """The whole rows of the file: an interrupted one at the end is dropped."""
-        with self.path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or [])
-            rows = [row for row in reader if None not in row and None not in row.values()]
+        try:
+            with self.path.open(encoding="utf-8", newline="") as file:
+                reader = csv.DictReader(file)
+                columns = list(reader.fieldnames or [])
+                rows = [row for row in reader if None not in row and None not in row.values()]
+        except (UnicodeDecodeError, csv.Error):
+            columns = []
+        except OSError as error:
+            raise UserError(f"cannot read {self.path}: {error.strerror or error}") from error
         if columns[: len(COLUMNS)] != list(COLUMNS):
             raise InputError(str(self.path), ["is no training curve; move it away"])
         self._columns = columns

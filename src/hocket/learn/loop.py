@@ -15,6 +15,7 @@ from hocket.core.writing import require_place
 from hocket.learn import checkpoint as checkpoints
 from hocket.learn import tensorfile
 from hocket.learn.asking import Learned
+from hocket.learn.claim import claimed
 from hocket.learn.curve import Board, Curve, Row
 from hocket.learn.interrupt import Interrupt, check, need_torch
 from hocket.learn.supply import Source
@@ -103,14 +104,15 @@ def train(
     Ctrl-C ends the training cleanly, with `interrupted` set; SIGTERM too.
 
     Raises MissingExtra without PyTorch; UserError for no budget, a bad place for `out`, settings
-    that are not those of the checkpoint, and files that cannot be written; RunError if an episode
-    fails, a worker dies, or the loss is not finite. The best weights until then stay in `out`.
+    that are not those of the checkpoint, and files that cannot be written, or that another training
+    writes to; RunError if an episode fails, a worker dies, or the loss is not finite. The best
+    weights until then stay in `out`.
     """
     need_torch()
     out = Path(out)
     budget = Budget(seconds, updates)
     _require_sane(out, validation_episodes, threads)
-    with _pytorch(device, threads):
+    with claimed(out), _pytorch(device, threads):
         training = Training(
             policy,
             trainer_of(policy, trainer),

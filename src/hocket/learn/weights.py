@@ -188,11 +188,18 @@ def fit(network: Network, weights: Mapping[str, Floats]) -> None:
     import torch
 
     own = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    given = {name: tuple(np.shape(array)) for name, array in weights.items()}
-    if own != given:
-        raise UserError(_differences(type(network).__name__, own, given))
+    require_shapes(own, weights, type(network).__name__)
     copies = {name: torch.from_numpy(np.array(array)) for name, array in weights.items()}
     network.load_state_dict(copies)
+
+
+def require_shapes(
+    shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, Floats], network: str
+) -> None:
+    """Raise UserError, which says what differs, unless `weights` have these names and shapes."""
+    given = {name: tuple(np.shape(array)) for name, array in weights.items()}
+    if dict(shapes) != given:
+        raise UserError(_differences(network, dict(shapes), given))
 
 
 def _differences(

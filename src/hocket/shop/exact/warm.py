@@ -1,4 +1,8 @@
-"""Where the search starts: the best of some dispatching rules, as hints for the variables."""
+"""Where the search starts: the best of some dispatching rules, as hints for the variables.
+
+For the makespan the neural rule is one of them. The tabu search of `hocket.shop.search` goes
+without it: what it finds in the first 50 ms is better.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,14 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from hocket.core.errors import RunError
+from hocket.core.policy import Policy
 from hocket.core.timeline import Timeline
 from hocket.shop.check.jobshop import check
 from hocket.shop.exact.plan import Plan, sequences
 from hocket.shop.exact.variables import Linear, Variables
 from hocket.shop.metrics.jobshop import metrics
 from hocket.shop.model.jobshop import JobShop
+from hocket.shop.policies.neural import Neural
 from hocket.shop.policies.rules import ATC, EDD, FIFO, MOPNR, MWKR, SPT, WSPT, Rule
 from hocket.shop.simulate.jobshop import simulate
 
@@ -32,7 +38,7 @@ def best_rule(shop: JobShop, patience: float = inf) -> tuple[Timeline, str] | No
     """
     begun = time.perf_counter()
     best: tuple[float, Timeline, str] | None = None
-    for rule in RULES:
+    for rule in rules_for(shop):
         if best is not None and time.perf_counter() - begun > patience:
             break
         try:
@@ -43,6 +49,14 @@ def best_rule(shop: JobShop, patience: float = inf) -> tuple[Timeline, str] | No
         if (best is None or value < best[0]) and not check(shop, timeline):
             best = value, timeline, rule.name
     return None if best is None else best[1:]
+
+
+def rules_for(shop: JobShop) -> tuple[Policy, ...]:
+    """The rules to try, in this order."""
+    neural = Neural()
+    if shop.objective != "makespan" or neural.refuses(shop):
+        return RULES
+    return (*RULES, neural)
 
 
 def hints(v: Variables, plan: Plan) -> list[tuple[IntVar, int]]:

@@ -8,6 +8,7 @@ from hocket.shop.generate import demirkol, project, taillard
 from hocket.shop.generate.best_known import Bounds, bounded, bounds
 from hocket.shop.generate.demirkol import Demirkol
 from hocket.shop.generate.disrupted import Disrupted
+from hocket.shop.generate.mixed import MixedTaillard
 from hocket.shop.generate.random_shops import Blocking, Flexible, Setups
 from hocket.shop.generate.single import PottsVanWassenhove
 from hocket.shop.generate.taillard import Taillard
@@ -15,6 +16,7 @@ from hocket.shop.model import JobShop
 
 GENERATORS: tuple[type[Generator], ...] = (
     Taillard,
+    MixedTaillard,
     Demirkol,
     Flexible,
     Blocking,

@@ -18,6 +18,9 @@ LUCK = 12
 
 def tasks(scenario: TaskGraphs, record: Record, speeds: dict[str, Speed]) -> Iterator[Violation]:
     """What is wrong with spans."""
+    functions = {
+        kind.name: {task.name: task.runs for task in kind.tasks} for kind in scenario.types
+    }
     for (job, _), found in record.work.items():
         kind, arrival = record.jobs[job]
         if len(found) > 1:
@@ -27,15 +30,12 @@ def tasks(scenario: TaskGraphs, record: Record, speeds: dict[str, Speed]) -> Ite
                 told = f"{work.name} starts at {work.span.start}"
                 yield Violation("arrival", f"{told}, before its job arrives at {arrival}")
             yield from _ends(scenario, work)
-            yield from _lasts(scenario, work, _function(kind, work), speeds[work.processor.name])
+            function = functions[kind.name][work.span.name]
+            yield from _lasts(scenario, work, function, speeds[work.processor.name])
     paths = _Paths(scenario.communication)
     for job, (kind, _) in record.jobs.items():
         yield from _inputs(record, job, kind, paths)
     yield from _slots(record)
-
-
-def _function(kind: JobType, work: Work) -> str:
-    return next(task.runs for task in kind.tasks if task.name == work.span.name)
 
 
 def _ends(scenario: TaskGraphs, work: Work) -> Iterator[Violation]:

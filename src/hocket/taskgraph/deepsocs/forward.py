@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from hocket.core.errors import UserError
 from hocket.learn.batch import Batch, Floats
 from hocket.learn.inference import gather, leaky_relu, linear, segment_mean, segment_sum
 from hocket.learn.inference import part as pick
+from hocket.learn.weights import require_shapes
 from hocket.taskgraph.deepsocs.features import WIDTH
 
 SIZES = {
@@ -26,9 +26,7 @@ SIZES = {
 
 def scorer(weights: dict[str, Floats], depth: int) -> Callable[[Batch], Floats]:
     """The network with these weights. Raises UserError unless they are those of this network."""
-    given = {name: array.shape for name, array in weights.items()}
-    if given != (own := _shapes()):
-        raise UserError(f"these weights do not fit: the network has {own}, the file {given}")
+    require_shapes(_shapes(), weights, "taskgraph/deepsocs")
 
     def layers(part: str, rows: Floats) -> Floats:
         for i in range(len(SIZES[part]) - 1):

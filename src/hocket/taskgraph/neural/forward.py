@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hocket.core.errors import UserError
 from hocket.learn.batch import Batch, Floats
 from hocket.learn.inference import linear, part, relu, segment_max, segment_mean
+from hocket.learn.weights import require_shapes
 from hocket.taskgraph.neural.features import FEATURES
 
 
@@ -26,9 +26,7 @@ def scorer(weights: dict[str, Floats], width: int) -> Callable[[Batch], Floats]:
         "value.weight": (1, width),
         "value.bias": (1,),
     }
-    given = {name: array.shape for name, array in weights.items()}
-    if given != shapes:
-        raise UserError(f"these weights do not fit: the network has {shapes}, the file {given}")
+    require_shapes(shapes, weights, "taskgraph/neural")
 
     def score(batch: Batch) -> Floats:
         starts, lanes = batch.starts["pairs"], batch.lane("pairs")

@@ -141,15 +141,15 @@ class _ETF:
         ready = list(view.ready)
         inputs = [[view.inputs_at(task, p) for p in task.able] for task in ready]
         best = [self.reckoning.finish(*pair) for pair in zip(ready, inputs, strict=True)]
-        answer = []
+        answer, pairs = [], sum(len(task.able) for task in ready)
         while ready:
             finish = min(best)[0]
             first = next(i for i, (end, _) in enumerate(best) if end == finish)
             p = best[first][1]
             self.reckoning.take(p, finish)
-            pairs = sum(len(task.able) for task in ready)
             reason = f"etf: finishes at {finish} on {view.platform.names[p]}, least of {pairs}"
             answer.append(Assign(ready[first], p, None, reason))
+            pairs -= len(ready[first].able)
             del ready[first], inputs[first], best[first]
             # Only where the processor just taken was the best one can the best have changed.
             for i, (_, processor) in enumerate(best):

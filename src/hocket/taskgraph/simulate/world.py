@@ -233,13 +233,15 @@ class World:
 
     def _start_on(self, core: Core) -> None:
         now, left = self.kernel.now, []
-        for task in core.queue:
-            free = len(core.running) < core.capacity
+        for i, task in enumerate(core.queue):
+            if len(core.running) == core.capacity:
+                left += core.queue[i:]
+                break
             held = task.after is not None and task.after.finish < 0
-            if free and task.inputs_at <= now and not held:
-                self._start(core, task)
-            else:
+            if held or task.inputs_at > now:
                 left.append(task)
+            else:
+                self._start(core, task)
         core.queue[:] = left
 
     def _start(self, core: Core, task: Task) -> None:
