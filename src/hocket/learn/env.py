@@ -115,7 +115,7 @@ class Environment(gymnasium.Env[Observation, Any]):
         episode = Episode(scenario, self._seed(seed))
         asked = self._start(episode)
         if asked is None:
-            raise RunError(f"{self.policy.name} asks nothing in {scenario.name or 'this scenario'}")
+            raise RunError(self._silent(scenario))
         self._episode, self._paid, self._asked = episode, 0.0, asked
         return self._observe(asked.batch), self._info(asked) | {"seed": episode.seed}
 
@@ -200,10 +200,15 @@ class Environment(gymnasium.Env[Observation, Any]):
         asked = self._start(Episode(scenario, self.seeds[0] if self.seeds else 0))
         self.close()
         if asked is None:
-            raise UserError(
-                f"{self.policy.name} asks nothing in {scenario.name or 'this scenario'}"
-            )
+            raise UserError(self._silent(self.scenarios[0]))
         return asked.batch
+
+    def _silent(self, scenario: Scenario) -> str:
+        return (
+            f"{self.policy.name} asks nothing in {scenario.name or 'this scenario'}: each decision "
+            "in it has one answer. Take one with more to choose from, such as more machines, "
+            "replicas or jobs"
+        )
 
     def _most(self, first: Batch, wanted: int | Mapping[str, int] | None) -> dict[str, int]:
         """By table, how many rows a question can have."""

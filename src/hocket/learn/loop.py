@@ -235,7 +235,7 @@ def _go(
             progress(_status(training, budget, row, rate))
     if count.validated < count.updates or not training.out.exists():
         training.validate()
-        training.save()
+    training.save()  # with the time that has passed, so that a budget in seconds stays used up
 
 
 def _status(training: Training, budget: Budget, row: Row, rate: float) -> Status:

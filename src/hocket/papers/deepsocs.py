@@ -290,8 +290,8 @@ def deepsocs_claims(played: Played) -> Iterator[Claim]:
         measured=f"{_interval(calm)} and {_interval(noisy)}",
         fidelity="shape",
         holds=calm.high < 0 and noisy.high < 0,
-        note="the paper does not show ETF. Under noise DeepSoCS sees what runs late, while ETF goes "
-        "by its own reckoning; without noise it has nothing ahead of ETF",
+        note="the paper does not show ETF. Under noise DeepSoCS sees what runs late, and ETF goes "
+        "by its own reckoning; without noise it is not ahead",
     )
 
 
