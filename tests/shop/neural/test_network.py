@@ -38,7 +38,7 @@ def test_numpy_and_pytorch_give_the_same_scores(seed, width):
 
 def test_the_shapes_are_those_of_the_network():
     assert {name: w.shape for name, w in weights.of(Pointer(7, 3)).items()} == shapes(7, 3)
-    with pytest.raises(UserError, match=r"extra, first\.bias"):
+    with pytest.raises(UserError, match=r"do not fit: glance\.weight is missing"):
         Forward({"extra": np.zeros(3)})
 
 

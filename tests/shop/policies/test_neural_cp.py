@@ -120,7 +120,7 @@ def test_weights_of_another_shape_are_refused_without_pytorch(tmp_path):
     weights = random_weights()
     weights["wait.outer.bias"] = np.zeros(2, np.float32)
     path = save(tmp_path / "w.safetensors", weights, metadata(NeuralCP()))
-    with pytest.raises(UserError, match=r"not those of shop/neural-cp: wait.outer.bias"):
+    with pytest.raises(UserError, match=r"wait.outer.bias is 1 in the network and 2"):
         NeuralCP(weights=str(path)).begin(Taillard(jobs=2, machines=2).make(0), Streams(0))
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hocket.core.errors import UserError
 from hocket.learn.batch import Batch, Floats
 from hocket.learn.inference import linear, part, relu, segment_max, segment_mean
+from hocket.learn.weights import require_shapes
 from hocket.shop.neural.ahead import MACHINE_FEATURES
 from hocket.shop.neural.features import FEATURES
 
@@ -21,13 +21,7 @@ class Forward:
     def __init__(self, weights: Mapping[str, Floats]) -> None:
         """Raises UserError for the weights of another network."""
         own = shapes(len(weights.get("first.bias", ())), len(weights.get("look.bias", ())))
-        given = {name: weight.shape for name, weight in weights.items()}
-        if own != given:
-            wrong = sorted(name for name in {*own, *given} if own.get(name) != given.get(name))
-            raise UserError(
-                f"these weights are not those of shop/neural: {', '.join(wrong[:5])} "
-                "missing, unknown, or of another shape; train them again with this hocket"
-            )
+        require_shapes(own, weights, "shop/neural")
         self.of = {name: part(weights, name) for name in LAYERS}
 
     def __call__(self, batch: Batch) -> Floats:

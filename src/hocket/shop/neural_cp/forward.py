@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hocket.core.errors import UserError
+from hocket.learn.weights import require_shapes
 from hocket.shop.neural_cp.environment import Bools
 from hocket.shop.neural_cp.observation import POSITIONS, Floats, Observation
 from hocket.shop.search.instance import Ints
@@ -46,12 +46,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
 
 def checked(weights: Weights) -> Weights:
     """The weights, if they are those of this network. Raises UserError, naming what is not."""
-    given = {name: tuple(np.shape(array)) for name, array in weights.items()}
-    wrong = [name for name in {**SHAPES, **given} if SHAPES.get(name) != given.get(name)]
-    if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        told = f"{', '.join(wrong[:3])}{more} are missing, unknown or of another shape"
-        raise UserError(f"these weights are not those of shop/neural-cp: {told}")
+    require_shapes(SHAPES, weights, "shop/neural-cp")
     return weights
 
 

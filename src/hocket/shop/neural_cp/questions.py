@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hocket.learn.batch import Batch, Bools
 from hocket.shop.neural_cp.observation import WINDOW, Observation
@@ -21,7 +22,8 @@ def to_batch(seen: Observation, mask: Bools | None = None) -> Batch:
     """One question per lane; `mask`, bool (L, J + 1), replaces the legal actions."""
     lanes, count = seen.rivals.shape
     jobs = np.empty((lanes * count, COLUMNS), np.float32)
-    for columns, values in zip(split(jobs), seen[:5], strict=True):
+    shown: list[npt.NDArray[Any]] = [*seen[:5]]
+    for columns, values in zip(split(jobs), shown, strict=True):
         columns[...] = values.reshape(columns.shape)
     actions = np.zeros((lanes, count + 1, 1), np.float32)
     actions[:, -1] = 1
