@@ -112,7 +112,8 @@ def _until_broken(
                 index = waiting.pop()
                 in_flight.append(index)
                 futures[pool.submit(_work, items[index])] = index
-            own |= set(multiprocessing.active_children()) - others
+                # At once: a worker that is over before it is looked for is never seen.
+                own |= set(multiprocessing.active_children()) - others
             done, _ = wait(futures, return_when=FIRST_COMPLETED)
             for future in done:
                 result = future.result()
@@ -120,6 +121,8 @@ def _until_broken(
                 in_flight.remove(index)
                 yield index, result
     except BrokenProcessPool:
+        # Only once the pool's thread is done: while it waits for workers too, codes may be missed.
+        pool.shutdown(wait=True, cancel_futures=True)
         if any(worker.exitcode == UNGUARDED for worker in own):
             raise UserError(UNGUARDED_ADVICE) from None
         raise
