@@ -40,18 +40,16 @@ class Meter:
 
 def total(scenario: TaskGraphs, timeline: Timeline, par: float) -> float:
     """The cost of a finished run; jobs that are not done were there until its end."""
-    arrivals = {point.group: point.time for point in timeline.points("arrive")}
-    spent, completed = time_in_system(scenario, timeline, arrivals)
+    spent, completed = time_in_system(scenario, timeline)
     return spent - par * completed
 
 
-def time_in_system(
-    scenario: TaskGraphs, timeline: Timeline, arrivals: dict[str, int]
-) -> tuple[int, int]:
+def time_in_system(scenario: TaskGraphs, timeline: Timeline) -> tuple[int, int]:
     """The ticks that jobs spent in the system, summed, and how many were completed."""
     end = timeline.end if scenario.horizon is None else scenario.horizon
     done = {point.group: point.time for point in timeline.points("done")}
-    return sum(done.get(job, end) - came for job, came in arrivals.items()), len(done)
+    spent = sum(done.get(job.group, end) - job.time for job in timeline.points("arrive"))
+    return spent, len(done)
 
 
 def par(scenario: TaskGraphs) -> float:
@@ -68,7 +66,6 @@ def _par(encoded: bytes) -> float:
     spent = completed = 0
     for seed in PAR_SEEDS:
         timeline = simulate(scenario, ETF(), seed=seed)
-        arrivals = {point.group: point.time for point in timeline.points("arrive")}
-        more = time_in_system(scenario, timeline, arrivals)
+        more = time_in_system(scenario, timeline)
         spent, completed = spent + more[0], completed + more[1]
     return spent / completed if completed else 0.0

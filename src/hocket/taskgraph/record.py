@@ -1,4 +1,4 @@
-"""How a run of task graphs is written down: the names of lanes and jobs, the length of a tick."""
+"""How a run of task graphs is written down: whose lanes and jobs these are, how long a tick is."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from hocket.taskgraph.model.processors import Processor
 from hocket.taskgraph.model.scenario import TaskGraphs
 
 
-def lanes(processor: Processor) -> tuple[str, ...]:
-    """The lanes of a processor: its name, or ``NAME.k`` for slot k of one that has several."""
-    if processor.capacity == 1:
-        return (processor.name,)
-    return tuple(f"{processor.name}.{k}" for k in range(processor.capacity))
-
-
 def processor_of(scenario: TaskGraphs) -> dict[str, Processor]:
     """The processor of each lane."""
-    return {lane: processor for processor in scenario.processors for lane in lanes(processor)}
+    return {lane: processor for processor in scenario.processors for lane in processor.lanes}
 
 
 def type_of(job: str) -> str:

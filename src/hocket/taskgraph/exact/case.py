@@ -20,6 +20,7 @@ class Case:
     - `release[i]`: when its job arrives
     - `durations[i][p]`: ticks on processor p, NEVER if p cannot run it
     - `edges`: (source, target, volume)
+    - `lanes[p]`: what timelines call the slots of processor p
     """
 
     platform: Platform
@@ -27,6 +28,7 @@ class Case:
     release: tuple[int, ...]
     durations: tuple[tuple[int, ...], ...]
     edges: tuple[tuple[int, int, float], ...]
+    lanes: tuple[tuple[str, ...], ...]
 
     def able(self, task: int) -> tuple[int, ...]:
         """The processors that can run a task."""
@@ -58,7 +60,14 @@ def case(scenario: TaskGraphs) -> Case:
             )
         for target, pairs in enumerate(graph.inputs):
             edges += [(first + source, first + target, volume) for source, volume in pairs]
-    return Case(platform(scenario), tuple(names), tuple(release), tuple(durations), tuple(edges))
+    return Case(
+        platform=platform(scenario),
+        names=tuple(names),
+        release=tuple(release),
+        durations=tuple(durations),
+        edges=tuple(edges),
+        lanes=tuple(processor.lanes for processor in scenario.processors),
+    )
 
 
 def refusal(scenario: TaskGraphs) -> str:

@@ -100,7 +100,7 @@ def makespan(timeline: Timeline) -> int:
 
 def placed(known: Case, timeline: Timeline) -> Placed:
     """Where and when a timeline runs each task."""
-    lanes = {lane: p for p, slots in enumerate(known.platform.lanes) for lane in slots}
+    lanes = {lane: p for p, slots in enumerate(known.lanes) for lane in slots}
     where = {(s.group, s.name): (lanes[s.lane], s.start) for s in timeline.spans("run")}
     pairs = [where[name] for name in known.names]
     return Placed(tuple(p for p, _ in pairs), tuple(start for _, start in pairs))
@@ -130,7 +130,7 @@ def _replayed(
         p = next(p for p, literal in variables.there[i].items() if outcome[literal])
         start = outcome[variables.start[i]]
         rows.append((start, start + known.durations[i][p], p, job, task))
-    free = [[(0, lane) for lane in lanes] for lanes in known.platform.lanes]
+    free = [[(0, lane) for lane in lanes] for lanes in known.lanes]
     for start, end, p, job, task in sorted(rows):
         _, lane = heappop(free[p])
         heappush(free[p], (end, lane))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from hocket.taskgraph.model.scenario import TaskGraphs
 
@@ -47,14 +48,6 @@ class Platform:
     capacity: tuple[int, ...]
     bandwidth: tuple[tuple[float | None, ...], ...]
     to_memory: tuple[float, ...] | None
-
-    @property
-    def lanes(self) -> list[tuple[str, ...]]:
-        """What a timeline calls the slots of each processor: its name, or ``NAME.k`` for slot k."""
-        return [
-            (name,) if slots == 1 else tuple(f"{name}.{k}" for k in range(slots))
-            for name, slots in zip(self.names, self.capacity, strict=True)
-        ]
 
     @property
     def shared(self) -> bool:
@@ -138,8 +131,6 @@ def _graph(scenario: TaskGraphs, number: int) -> Graph:
 def _topological(
     inputs: list[list[tuple[int, float]]], outputs: list[list[tuple[int, float]]]
 ) -> tuple[int, ...]:
-    from heapq import heappop, heappush
-
     missing = [len(pairs) for pairs in inputs]
     free = [t for t, count in enumerate(missing) if not count]
     order = []

@@ -51,6 +51,13 @@ class Processor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     governor: Governor = "performance"
     frequency: Positive | None = None
 
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """What timelines call its slots: its name, or ``NAME.k`` for slot k of several."""
+        if self.capacity == 1:
+            return (self.name,)
+        return tuple(f"{self.name}.{k}" for k in range(self.capacity))
+
     def problems(self, where: str) -> Iterator[Problem]:
         """What is wrong with it, at `where` in the file."""
         if not self.name:

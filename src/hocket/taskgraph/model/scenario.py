@@ -72,9 +72,7 @@ class TaskGraphs(
         names = tuple(processor.name for processor in self.processors)
         yield from _repeated("processors", names)
         yield from _repeated("types", tuple(kind.name for kind in self.types))
-        slots = {
-            f"{p.name}.{k}" for p in self.processors if p.capacity > 1 for k in range(p.capacity)
-        }
+        slots = {lane for p in self.processors if p.capacity > 1 for lane in p.lanes}
         for i, processor in enumerate(self.processors):
             yield from processor.problems(f"processors[{i}]")
             if processor.capacity == 1 and processor.name in slots:

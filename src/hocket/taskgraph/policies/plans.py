@@ -13,7 +13,6 @@ from hocket.core.timeline import Timeline
 from hocket.taskgraph.model.jobs import Listed, Release
 from hocket.taskgraph.model.scenario import TaskGraphs
 from hocket.taskgraph.policies.runtime import DAG
-from hocket.taskgraph.record import lanes
 from hocket.taskgraph.roles import Assign, Scheduler, Task, View
 
 
@@ -55,7 +54,7 @@ class FollowPlan(Policy, frozen=True):
         if not isinstance(arrivals, Listed):
             raise NotApplicable(f"{self.name} cannot schedule this: {self.refuses(scenario)}")
         slots = {
-            lane: p for p, processor in enumerate(scenario.processors) for lane in lanes(processor)
+            lane: p for p, processor in enumerate(scenario.processors) for lane in processor.lanes
         }
         tasks = dict(_named_tasks(scenario, arrivals))
         if problems := _problems(scenario, self.sequences, slots, tasks):

@@ -74,7 +74,7 @@ class World:
         for core, ratio in zip(self.cores, self.speeds, strict=True):
             core.speed = float(ratio)
         self.slots = [list(range(core.capacity)) for core in self.cores]
-        self.lanes = self.platform.lanes
+        self.lanes = [processor.lanes for processor in scenario.processors]
         self.timeline = Timeline(
             scenario.time_unit, tuple(lane for lanes in self.lanes for lane in lanes)
         )
