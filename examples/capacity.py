@@ -23,8 +23,9 @@ def main() -> None:
             seen.add(kind)
             print(f"  {row['price']:4g}  {row['fleet']:20} {row['policy']}")
     print()
-    fastest = hocket.solve(found.plan.scenario, "goodput", workers=1)
-    print(f"the fleet found takes {fastest.value:.1f} requests per second")
+    if found.plan.scenario is not None:
+        fastest = hocket.solve(found.plan.scenario, "goodput", workers=1)
+        print(f"the fleet found takes {fastest.value:.1f} requests per second")
 
 
 if __name__ == "__main__":

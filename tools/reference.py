@@ -9,6 +9,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import (
@@ -158,14 +159,24 @@ def commands() -> Iterator[str]:
         "document on standard output; remarks and progress go to standard error. Exit codes: 0 "
         "well, 1 a failed check or run, 2 a mistake in what was asked, 130 interrupted."
     )
-    app = make_app()
-    for name in sorted(name for name in app if not name.startswith("-")):
-        function = app[name].default_command
+    for name, function in sorted(_commands(make_app("live"))):
         text, _, examples = _doc(function).partition("\nExamples:\n")
         yield f"## hocket {name}"
         yield text.strip()
         yield f"```console\n{_prompted(examples)}\n```"
         yield _options(function)
+
+
+def _commands(app: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """The commands of a program by what is typed, those of its groups too."""
+    for name in app:
+        if name.startswith("-"):
+            continue
+        function = app[name].default_command
+        if function is None:
+            yield from _commands(app[name], f"{before}{name} ")
+        else:
+            yield before + name, function
 
 
 def python() -> Iterator[str]:
@@ -414,9 +425,17 @@ def _prompted(examples: str) -> str:
 
 
 def _options(function: Any) -> str:
+    return markdown.table(("option", "", "default"), list(_rows(function)))
+
+
+def _rows(function: Any) -> Iterator[tuple[str, str, str]]:
+    """Option, help and default of every parameter; those of a group in its place."""
     hints = get_type_hints(function, include_extras=True)
-    rows = []
     for name, parameter in inspect.signature(function).parameters.items():
+        group = next((k for k in get_args(hints[name]) if is_dataclass(k)), None)
+        if group is not None:
+            yield from _rows(group)
+            continue
         told = [a for a in get_args(hints[name])[1:] if isinstance(a, Parameter)]
         named = told[0].name if told and told[0].name else ()
         option = " ".join(f"`{n}`" for n in ([named] if isinstance(named, str) else named))
@@ -432,8 +451,7 @@ def _options(function: Any) -> str:
         default = parameter.default
         known = default not in (inspect.Parameter.empty, None, (), "", False)
         text = str((told and told[0].help) or "")
-        rows.append((option, text, f"`{markdown.plain(default)}`" if known else ""))
-    return markdown.table(("option", "", "default"), rows)
+        yield option, text, f"`{markdown.plain(default)}`" if known else ""
 
 
 if __name__ == "__main__":

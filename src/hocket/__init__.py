@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from hocket.api import (
         adversarial,
+        changed,
         check,
         compare,
         default_policies,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "adversarial",
+    "changed",
     "check",
     "compare",
     "default_policies",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "adversarial",
+    "changed",
     "check",
     "compare",
     "default_policies",
@@ -118,6 +119,21 @@ def adversarial(
         progress=progress,
         stop=stop,
     )
+
+
+def changed(scenario: ScenarioLike, change: str, text: str) -> Scenario:
+    """The scenario as it would be after a change, such as ``changed(cluster, "drain", "node-3")``.
+
+    Raises NotApplicable for a problem that has no such change, and what the change raises.
+    """
+    world = _scenario(scenario)
+    problem = registry.problem_type(world)
+    known = problem.get("edits") if problem.edits else {}
+    if change not in known:
+        tag = registry.tag_of(world)
+        able = f"; it can: {', '.join(known)}" if known else ""
+        raise NotApplicable(f"{tag}: there is nothing to {change.replace('-', ' ')}{able}")
+    return _sound(known[change](world, text), f"{world.name} after {change} {text}")
 
 
 def solve(

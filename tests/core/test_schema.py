@@ -121,3 +121,20 @@ def test_a_file_may_name_others_where_the_scenario_says_so(extra):
     validator = jsonschema.Draft202012Validator(schema("serving/cluster"))
     assert list(validator.iter_errors(data)) == []
     assert list(validator.iter_errors(data | {"workload": {"kind": "log"}}))
+
+
+@pytest.mark.parametrize("amount", [2, "500m", "1.5", "1Gi", "12e3"])
+def test_amounts_may_be_written_as_kubernetes_does(amount):
+    pod = {"name": "p", "requests": {"memory": amount}}
+    nodes = [{"name": "n", "allocatable": {"cpu": 4, "memory": "8Gi"}}]
+    data = {"problem": "cluster/pods", "nodes": nodes, "pods": [pod]}
+    assert valid(data, "cluster/pods")
+    assert check(data) == ()
+
+
+@pytest.mark.parametrize("amount", ["12 GB", "1gb", "", [1], None])
+def test_other_amounts_are_bad_for_schema_and_loader(amount):
+    nodes = [{"name": "n", "allocatable": {"memory": amount}}]
+    data = {"problem": "cluster/pods", "nodes": nodes}
+    assert not valid(data, "cluster/pods")
+    assert check(data)

@@ -36,6 +36,11 @@ COMMANDS = {
     "calibrate": ("hocket.cli.calibrate:calibrate", "Fit a cost model to measurements."),
 }
 
+LIVE = {
+    "k8s": ("hocket.cli.live_k8s:k8s", "Rearrange a Kubernetes cluster whose pods stay pending."),
+}
+"""Real systems in which policies run: ``hocket live NAME``."""
+
 
 def make_app(asked: str = "") -> App:
     """The program. Only the command `asked` for is imported, to be described by its docstring."""
@@ -50,13 +55,25 @@ def make_app(asked: str = "") -> App:
     )
     for name, (path, summary) in COMMANDS.items():
         if name == asked:
-            command = resolve(path)
-            text, _, examples = inspect.cleandoc(command.__doc__).partition("\nExamples:\n")
-            text = re.sub(r"(?<!\n)\n(?!\n)", " ", text)  # the terminal breaks the lines
-            app.command(command, name=name, help=text, help_epilogue=f"\nExamples:\n{examples}")
+            _add_described(app, name, path)
         else:
             app.command(path, name=name, help=summary)
+    live = App(name="live", help="Run a policy in a real system.", help_format="plaintext")
+    for name, (path, summary) in LIVE.items():
+        if asked == "live":
+            _add_described(live, name, path)
+        else:
+            live.command(path, name=name, help=summary)
+    app.command(live)
     return app
+
+
+def _add_described(app: App, name: str, path: str) -> None:
+    """Add a command with its docstring as help."""
+    command = resolve(path)
+    text, _, examples = inspect.cleandoc(command.__doc__).partition("\nExamples:\n")
+    text = re.sub(r"(?<!\n)\n(?!\n)", " ", text)  # the terminal breaks the lines
+    app.command(command, name=name, help=text, help_epilogue=f"\nExamples:\n{examples}")
 
 
 def dispatch(arguments: list[str]) -> int:

@@ -30,6 +30,7 @@ from hocket.cli.output import (
 )
 from hocket.cli.run import Report
 from hocket.cli.settings import with_settings
+from hocket.cli.whatif import WhatIf, changed
 from hocket.core import study
 from hocket.core.errors import UserError
 from hocket.core.fields import with_fields
@@ -79,6 +80,7 @@ def compare(
         Path | None, Parameter(help="Where to write the scenario that it finds.")
     ] = None,
     report: Report = None,
+    what_if: WhatIf | None = None,
     json: Json = False,
 ) -> int:
     """Compare policies on scenarios, paired on the same random numbers.
@@ -109,7 +111,7 @@ def compare(
         )
     if not scenarios:
         raise UserError("name at least one scenario to compare policies on; see --help")
-    worlds = [api.load(name) for name in scenarios]
+    worlds = [changed(api.load(name), what_if) for name in scenarios]
     for world in worlds:
         say_notes(world)
     policies = [with_fields(api.load_policy(name), ()) for name in policy]

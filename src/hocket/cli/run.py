@@ -22,6 +22,7 @@ from hocket.cli.output import (
     say_rejected,
     units,
 )
+from hocket.cli.whatif import WhatIf, changed
 from hocket.core import registry
 from hocket.core.errors import HocketError, RunError
 from hocket.core.fields import with_fields
@@ -65,6 +66,7 @@ def run(
     everything: Annotated[
         bool, Parameter(name="--all", negative="", help="Print all metrics, not the main ones.")
     ] = False,
+    what_if: WhatIf | None = None,
     json: Json = False,
 ) -> int:
     """Simulate one policy on one scenario: a file, or a name such as shop/ta41.
@@ -77,7 +79,7 @@ def run(
         hocket run my-shop.yaml --policy shop/atc --set k=3 --report run.html --trace run.json
         hocket run my-shop.yaml --policy my_rule.py --json
     """
-    world = api.load(scenario)
+    world = changed(api.load(scenario), what_if)
     say_notes(world)
     chosen = api.default_policies(world)[0] if policy is None else api.load_policy(policy)
     chosen = with_fields(chosen, settings)

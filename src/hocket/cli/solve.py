@@ -21,13 +21,14 @@ from hocket.cli.output import (
     ticking,
 )
 from hocket.cli.run import Named, Report
+from hocket.cli.whatif import WhatIf, changed
 from hocket.core import registry
 from hocket.core.domain import ProblemType
 from hocket.core.errors import NotApplicable, UnknownName, UserError
 from hocket.core.save import save, save_policy
 from hocket.core.solution import Solution
 from hocket.core.timeline import Timeline
-from hocket.core.writing import require_place
+from hocket.core.writing import require_place, write_text
 
 
 def solve(
@@ -52,14 +53,16 @@ def solve(
     report: Report = None,
     plan: Annotated[
         Path | None,
-        Parameter(help="Write the schedule as a policy file, or the fleet found, to be run."),
+        Parameter(help="Write what was found as a policy file (or fleet) to be run, or as .sh."),
     ] = None,
+    what_if: WhatIf | None = None,
     json: Json = False,
 ) -> int:
-    """Find the best schedule, or fleet of replicas, and prove how good it is.
+    """Find the best schedule, packing or fleet of replicas, and prove how good it is.
 
     Of a fleet --plan writes the scenario with its replicas, and its policy to a file beside it
-    whose name ends with -policy. Ctrl-C ends the search early with the best so far (exit code 130).
+    whose name ends with -policy. For a cluster of pods --plan plan.sh writes a kubectl script to
+    be reviewed. Ctrl-C ends the search early with the best so far (exit code 130).
     Exit code 1 if there is none.
 
     Examples:
@@ -68,15 +71,17 @@ def solve(
         hocket solve my-shop.yaml --objective total_tardiness --report solved.html
         hocket solve my-shop.yaml --plan plan.yaml && hocket run my-shop.yaml --policy plan.yaml
         hocket solve cluster.yaml --plan fleet.yaml --report fleet.html
+        kubectl get nodes,pods,pdb -A -o json > now.json
+        hocket solve now.json --time-limit 10 --plan plan.sh
+        hocket solve now.json --drain node-3 --add-node spare
         hocket solve cluster.yaml --maximise goodput --time-limit 300
     """
-    world = api.load(scenario)
+    world = changed(api.load(scenario), what_if)
     say_notes(world)
     problem = registry.problem_type(world)
     if plan is not None:
         require_place(plan)
-        if not problem.plan and not problem.solves:
-            raise NotApplicable(f"no policy follows a plan of {registry.tag_of(world)}")
+        _require_plan(plan, problem, registry.tag_of(world))
     if maximise is not None:
         objective = _to_maximise(problem, objective, maximise)
     with ticking(not json) as tick:
@@ -99,7 +104,7 @@ def solve(
         metrics = problem.get("metrics")(_solved(world, found), found.timeline)
     if report is not None:
         _write_report(report, world, found, metrics)
-    plans = () if plan is None else _write_plan(plan, problem, found)
+    plans = () if plan is None else _write_plan(plan, problem, world, found)
     if json:
         as_json(_document(found, seed, metrics))
     else:
@@ -127,19 +132,34 @@ def _to_maximise(problem: ProblemType, objective: str | None, maximise: str) -> 
 
 def _solved(world: Any, found: Solution) -> Any:
     """The scenario that the timeline is a run of."""
-    return world if found.plan is None else found.plan.scenario
+    return world if found.plan is None or found.plan.scenario is None else found.plan.scenario
 
 
-def _write_plan(path: Path, problem: ProblemType, found: Solution) -> tuple[Path, ...]:
+def _require_plan(path: Path, problem: ProblemType, tag: str) -> None:
+    """Refuse early what could not be written in the end."""
+    if path.suffix == ".sh" and not problem.script:
+        raise NotApplicable(f"no script carries out a plan of {tag}; write .yaml or .json")
+    if not problem.plan and not problem.solves:
+        raise NotApplicable(f"no policy follows a plan of {tag}")
+
+
+def _write_plan(path: Path, problem: ProblemType, world: Any, found: Solution) -> tuple[Path, ...]:
     """Write what was found so that `run` can follow it; the files that were written."""
     if found.timeline is None:
         return ()
     if found.plan is None:
         save_policy(problem.get("plan")(found.timeline), path)
         return (path,)
+    policy = api.load_policy(found.plan.policy)
+    if path.suffix == ".sh":
+        write_text(path, problem.get("script")(world, policy))
+        return (path,)
+    if found.plan.scenario is None:
+        save_policy(policy, path)
+        return (path,)
     beside = path.with_name(f"{path.stem}-policy{path.suffix}")
     save(found.plan.scenario, path)
-    save_policy(api.load_policy(found.plan.policy), beside)
+    save_policy(policy, beside)
     return path, beside
 
 
@@ -190,8 +210,10 @@ def _chosen(found: Solution) -> dict[str, Any]:
         return {"schedule": [] if found.timeline is None else schedule(found.timeline)}
     if found.plan is None:
         return {"evidence": found.evidence}
-    fleet = {name: getattr(found.plan.scenario, name, None) for name in ("pools",)}
-    return {**fleet, "advice": found.plan.advice, "evidence": found.evidence}
+    chosen: dict[str, Any] = {"advice": found.plan.advice, "evidence": found.evidence}
+    if found.plan.scenario is None:
+        return {**chosen, "steps": found.plan.steps}
+    return {"pools": getattr(found.plan.scenario, "pools", None), **chosen}
 
 
 def schedule(timeline: Timeline) -> list[dict[str, Any]]:

@@ -118,7 +118,7 @@ class _Walk:
     def value(self, data: Any, kind: inspect.Type, path: str, unit: str) -> Any:
         """`data` with ticks converted. `unit` is the time unit of the enclosing scenario."""
         if isinstance(kind, inspect.Metadata):
-            if (kind.extra_json_schema or {}).get("x-hocket") == "ticks":
+            if _counts_ticks(kind):
                 return self._ticks(data, kind.type, path, unit)
             return self.value(data, kind.type, path, unit)
         if isinstance(kind, inspect.StructType):
@@ -336,13 +336,17 @@ class _Walk:
             self.say(path, f"must have at most {kind.max_length} {what}, got {len(data)}")
 
 
+def _counts_ticks(kind: inspect.Metadata) -> bool:
+    return (kind.extra_json_schema or {}).get("x-hocket") == "ticks"
+
+
 def _is_text(data: Any) -> bool:
     return isinstance(data, str) and len(data) < 100
 
 
 def _fits(data: Any, kind: inspect.Type) -> bool:
     """Whether data has the outer shape of a type; decides between the members of a union."""
-    ticks = isinstance(kind, inspect.Metadata) and bool(kind.extra_json_schema)
+    ticks = isinstance(kind, inspect.Metadata) and _counts_ticks(kind)
     kind = bare(kind)
     if isinstance(data, bool):
         return isinstance(kind, (inspect.BoolType, inspect.LiteralType, inspect.AnyType))

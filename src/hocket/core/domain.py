@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
@@ -33,6 +34,10 @@ class ProblemType(msgspec.Struct, frozen=True, kw_only=True):
     - `check(scenario, timeline) -> list[Violation]`, sharing no code with `simulate`
     - `metrics(scenario, timeline) -> dict[str, float]`; every objective is one of the keys
     - `plan(timeline) -> Policy`: the policy that follows a schedule
+    - `script(scenario, policy) -> str`: a shell script that does to the real system what such a
+      policy does to the simulated one
+    - `edits`: a mapping of names to ``(scenario, text) -> scenario``, the questions of the kind
+      "what if" that commands ask with ``--NAME TEXT``
     - `near`: how scenarios can be changed a little, a `hocket.core.adversary.Neighbourhood`; a
       module will do
     - `asks`: the policy class whose questions an environment puts where none is named, a
@@ -67,6 +72,8 @@ class ProblemType(msgspec.Struct, frozen=True, kw_only=True):
     due: str = ""
     figures: str = ""
     plan: str = ""
+    script: str = ""
+    edits: str = ""
     near: str = ""
     asks: str = ""
 
@@ -106,6 +113,10 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     `write(scenario)` is None for formats that are only read. `comment` opens lines in which it says
     what the format cannot hold; they need not survive reading. A `part` of a scenario is only read
     where a structured file names it.
+
+    What is no text that fits in memory (a folder, a packed or a huge file) is read by
+    `stream(path)` instead, if `claims(path, head)` says that it is in this format; `head` is the
+    first 4 KiB, empty for a folder.
     """
 
     name: str
@@ -116,6 +127,8 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     write: Callable[[Any], str] | None = None
     comment: str = ""
     part: bool = False
+    claims: Callable[[Path, bytes], bool] | None = None
+    stream: Callable[[Path], Scenario] | None = None
 
 
 class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -78,6 +78,12 @@ def decode(data: bytes, source: str) -> str:
     return decoded
 
 
+def head(path: str | Path, size: int) -> bytes:
+    """The first bytes of a file, as they lie there; raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(size)
+
+
 def stem(path: str | Path) -> str:
     """The file's name without folder and suffix: ``ta41`` for ``data/ta41.fjs.gz``."""
     if str(path) == STDIN:

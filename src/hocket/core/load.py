@@ -97,6 +97,8 @@ def load_policy(source: Source, **fields: Any) -> Policy:
 
 
 def _in_file(path: str | Path, limit: int) -> Scenario:
+    if path != files.STDIN and (streamed := _claimed(Path(path))) is not None:
+        return _read(streamed, path, None)
     text, source = files.text(path, limit), files.display(path)
     kind = structured.KINDS.get(files.suffix(path)) or _language(text)
     if kind is None:
@@ -116,12 +118,30 @@ def _in_file(path: str | Path, limit: int) -> Scenario:
 
 def _in_format(path: str | Path, text: str) -> Scenario:
     """The scenario in a file of a domain's format."""
-    source = files.display(path)
     fitting = _format(path, text)
     if fitting is None:
-        raise InputError(source, [_unrecognised(files.suffix(path))])
+        raise InputError(files.display(path), [_unrecognised(files.suffix(path))])
+    return _read(fitting, path, text)
+
+
+def _claimed(path: Path) -> Format | None:
+    """The format that reads what lies at a path itself, if one does."""
+    streaming = [one for one in _formats() if one.claims is not None]
     try:
-        scenario = fitting.read(text, source)
+        head = b"" if path.is_dir() else files.head(path, _HEAD)
+    except (OSError, ValueError):
+        return None  # reading it as text says what is wrong
+    return next((one for one in streaming if one.claims and one.claims(path, head)), None)
+
+
+def _read(fitting: Format, path: str | Path, text: str | None) -> Scenario:
+    """The scenario in a file of this format: in its text, or where it lies."""
+    source = files.display(path)
+    try:
+        if text is not None or fitting.stream is None:
+            scenario = fitting.read(text or "", source)
+        else:
+            scenario = fitting.stream(Path(path))
     except ValueError as error:
         message = f"cannot be read as {fitting.name} ({fitting.summary}): {error}"
         raise InputError(source, [message]) from error

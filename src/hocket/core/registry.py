@@ -21,6 +21,7 @@ BUILT_IN = {
     "shop": "hocket.shop:DOMAIN",
     "taskgraph": "hocket.taskgraph:DOMAIN",
     "serving": "hocket.serving:DOMAIN",
+    "cluster": "hocket.cluster:DOMAIN",
 }
 PAPERS = "hocket.papers"
 

@@ -18,7 +18,15 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _FIELD = re.compile(r"^- `(\w+)`: (.*(?:\n  .*)*)", re.MULTILINE)
 _UNITS = "|".join(unit for unit in get_args(TimeUnit) if unit != "tick")
-_TIME = rf"^\d+(\.\d+)?(/\d+|[eE][-+]?\d{{1,2}})? *({_UNITS})$"
+_TIME = {
+    "type": "string",
+    "pattern": rf"^\d+(\.\d+)?(/\d+|[eE][-+]?\d{{1,2}})? *({_UNITS})$",
+    "examples": ["90 s", "1.5 h"],
+}
+
+TEXT = "x-hocket-text"
+"""The key of a number's own schema (`msgspec.Meta.extra_json_schema`) under which it lists what
+files may write there besides, where `Scenario.expand` makes numbers of it."""
 
 
 def schema(kind: type | str) -> dict[str, Any]:
@@ -44,7 +52,7 @@ def schema(kind: type | str) -> dict[str, Any]:
         if issubclass(kind, Policy):
             root["properties"]["policy"] = {"const": kind.name}
             root["required"] = ["policy", *root["required"]]
-    return dict(_with_times(found))
+    return dict(_with_texts(found))
 
 
 def _add_references(parts: dict[str, Any], kind: type[Scenario]) -> None:
@@ -106,15 +114,19 @@ def _free_of_tag(part: dict[str, Any]) -> None:
     part["required"] = [name for name in part.get("required", ()) if name not in tags]
 
 
-def _with_times(node: Any) -> Any:
-    """The schema with every span of time open to text with a unit."""
+def _with_texts(node: Any) -> Any:
+    """The schema with every number that may be written with a unit open to such text."""
     if isinstance(node, list):
-        return [_with_times(inner) for inner in node]
+        return [_with_texts(inner) for inner in node]
     if not isinstance(node, dict):
         return node
-    if node.get("x-hocket") != "ticks":
-        return {key: _with_times(inner) for key, inner in node.items()}
+    others = [_TIME] if node.get("x-hocket") == "ticks" else node.get(TEXT)
+    if others is None:
+        return {key: _with_texts(inner) for key, inner in node.items()}
     number = {key: node[key] for key in ("type", "minimum", "maximum") if key in node}
-    rest = {key: inner for key, inner in node.items() if key not in number and key != "x-hocket"}
-    text = {"type": "string", "pattern": _TIME, "examples": ["90 s", "1.5 h"]}
-    return {"anyOf": [number, text], **rest}
+    rest = {
+        key: inner
+        for key, inner in node.items()
+        if key not in number and key not in ("x-hocket", TEXT)
+    }
+    return {"anyOf": [number, *others], **rest}

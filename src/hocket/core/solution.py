@@ -39,14 +39,15 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What was chosen, where a solver chooses resources and policy and not a schedule.
+    """What was chosen, where a solver chooses more than a schedule.
 
-    `policy`, as plain data, is to run on `scenario`. `advice` is told to people, in lines: how to
-    set up the real system.
+    `policy`, as plain data, is to run on `scenario`; None: on the scenario that was solved.
+    `steps` are what to do to the real system, in order; `advice` is told to people, in lines.
     """
 
-    scenario: Scenario
     policy: dict[str, Any]
+    scenario: Scenario | None = None
+    steps: tuple[Row, ...] = ()
     advice: tuple[str, ...] = ()
 
 

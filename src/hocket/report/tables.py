@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hocket.core.paper import Claim
-from hocket.core.solution import Solution, Violation
+from hocket.core.solution import Row, Solution, Violation
 from hocket.report.document import (
     Comparison,
     Difference,
@@ -118,17 +118,30 @@ EVIDENCE = 20
 
 
 def evidence(found: Solution, shown: int = EVIDENCE) -> Iterator[RenderableType]:
-    """What a solver looked at, the first rows of it, and the advice that comes of it."""
+    """What a solver looked at, what to do, the first rows of each, and the advice."""
     if found.evidence:
-        names = found.shown or list(dict.fromkeys(name for row in found.evidence for name in row))
-        rows = found.evidence[:shown]
-        columns = [_evidence_column(name, [row.get(name) for row in rows]) for name in names]
-        cells = list(zip(*(column.cells for column in columns), strict=True))
-        more = f"; all are in --json, these {shown}" if len(found.evidence) > shown else ""
-        title = f"evidence: {len(found.evidence)} rows{more}"
-        yield _Sheet(title, [column.head for column in columns], cells)
-    for line in found.plan.advice if found.plan is not None else ():
+        yield _rows("evidence", "rows", found.evidence, found.shown, shown)
+    if found.plan is None:
+        return
+    if found.plan.steps:
+        yield steps(found.plan.steps, shown)
+    for line in found.plan.advice:
         yield Text(line)
+
+
+def steps(rows: Sequence[Row], shown: int = EVIDENCE) -> RenderableType:
+    """What to do, in order: the first `shown` steps of a plan."""
+    return _rows("plan", "steps", rows, (), shown)
+
+
+def _rows(
+    title: str, what: str, rows: Sequence[Row], names: Sequence[str], shown: int
+) -> RenderableType:
+    names = names or list(dict.fromkeys(name for row in rows for name in row))
+    columns = [_evidence_column(name, [row.get(name) for row in rows[:shown]]) for name in names]
+    cells = list(zip(*(column.cells for column in columns), strict=True))
+    more = f"; all are in --json, these {shown}" if len(rows) > shown else ""
+    return _Sheet(f"{title}: {len(rows)} {what}{more}", [c.head for c in columns], cells)
 
 
 class _Cells(NamedTuple):

@@ -40,6 +40,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     - `reason`: why the search ended without a proof, or that there is no solution
     - `interrupted`: whether Ctrl-C or `stop` ended the search
     - `branches`: how many branches the search explored
+    - `work`: the solver's own measure of what it did, which `deterministic_limit` limits
     """
 
     status: Status
@@ -51,6 +52,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     values: tuple[int, ...] = ()
     branches: int = 0
+    work: float = 0.0
 
     @property
     def found(self) -> bool:
@@ -220,7 +222,13 @@ class _Search:
             raise HocketError(f"the solver rejects the model: {self.model.validate().strip()}")
         if name == "INFEASIBLE":
             reason = "proved: no solution satisfies all constraints"
-            return Outcome(status="infeasible", log=tuple(self.log), reason=reason, seconds=seconds)
+            return Outcome(
+                status="infeasible",
+                log=tuple(self.log),
+                reason=reason,
+                seconds=seconds,
+                work=response.deterministic_time,
+            )
         found = name in ("OPTIMAL", "FEASIBLE")
         proved = name == "OPTIMAL"
         bound = response.best_objective_bound if self.goal else None
@@ -239,6 +247,7 @@ class _Search:
             seconds=seconds,
             values=tuple(response.solution),
             branches=int(response.num_branches),
+            work=response.deterministic_time,
         )
 
 

@@ -151,7 +151,7 @@ def _check_conservation(policy: Policy, scenario: Scenario, timeline: Timeline) 
     """What arrived has run or been rejected, nothing else has, and no piece runs twice at a time.
 
     A point ``reject`` says that the world itself refused a piece of work. Where the scenario has a
-    `horizon`, what arrived may never have run.
+    `horizon`, what arrived may never have run; nor need that which waits when the run ends.
     """
     arrived = Counter(point.group for point in timeline.points("arrive"))
     twice = [name for name, count in arrived.items() if count > 1]
@@ -161,7 +161,9 @@ def _check_conservation(policy: Policy, scenario: Scenario, timeline: Timeline) 
     if not ran:
         raise ConservationError(f"{policy} on {scenario.name}: nothing ever runs")
     rejected = {point.group for point in timeline.points("reject")}
-    idle = set(arrived) - ran if getattr(scenario, "horizon", None) is not None else set()
+    idle = {span.group for span in timeline.spans("wait") if span.end == timeline.end} - ran
+    if getattr(scenario, "horizon", None) is not None:
+        idle = set(arrived) - ran
     if arrived and ran | rejected | idle != set(arrived):
         odd = sorted((ran | rejected | idle) ^ set(arrived))[0]
         what = "arrived but never runs" if odd in arrived else "runs but never arrived"

@@ -1,0 +1,219 @@
+"""``hocket live k8s``."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from hocket import api
+from hocket.cli.files import Json, Settings
+from hocket.cli.output import as_json, say
+from hocket.core.errors import UserError
+from hocket.core.fields import with_fields
+from hocket.core.policy import Policy
+from hocket.core.save import save
+from hocket.core.writing import require_place, write_text
+
+MANIFEST = "rbac.yaml"
+
+
+def k8s(
+    *,
+    apply: Annotated[
+        bool,
+        Parameter(negative="--dry-run", help="Evict and bind; without it, only say what to do."),
+    ] = False,
+    watch: Annotated[
+        bool, Parameter(negative="--once", help="Go on until interrupted; default: look once.")
+    ] = False,
+    policy: Annotated[str, Parameter(help="Name or policy file.")] = "cluster/priority-matters",
+    settings: Settings = (),
+    time_limit: Annotated[float, Parameter(help="Seconds for each search.")] = 10.0,
+    workers: Annotated[int, Parameter(help="Threads of the solver.")] = 2,
+    namespace: Annotated[str, Parameter(help="Touch only pods of this namespace.")] = "",
+    scheduler_name: Annotated[
+        str, Parameter(help="The schedulerName of pods that hocket may place (and so move).")
+    ] = "hocket",
+    any_scheduler: Annotated[
+        bool,
+        Parameter(negative="", help="Move pods of other schedulers too; they ask --extender."),
+    ] = False,
+    extender: Annotated[
+        str | None, Parameter(help="Serve a scheduler extender on this PORT, or HOST:PORT.")
+    ] = None,
+    patience: Annotated[
+        float, Parameter(help="Seconds to wait for budgets, for leaving pods, for new ones.")
+    ] = 60.0,
+    record: Annotated[
+        Path | None, Parameter(help="Keep every snapshot with its plan in this folder.")
+    ] = None,
+    kubeconfig: Annotated[str | None, Parameter(help="Default: in-cluster, else ~/.kube.")] = None,
+    context: Annotated[str | None, Parameter(help="A context of the kubeconfig.")] = None,
+    manifest: Annotated[
+        bool, Parameter(negative="", help="Print the rights that this needs, as YAML, and end.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Rearrange a Kubernetes cluster in which pods stay pending.
+
+    Looks at nodes, pods and disruption budgets, places pods whose schedulerName is hocket's, and
+    where some stay pending searches for a better packing of all. A plan is verified, and tried
+    again on the cluster as it is before each wave. Without --apply nothing is changed. Only pods
+    that hocket may place are moved; --any-scheduler shows what could be done with all. Exit code 1
+    if a plan was given up midway, or none was found for pods that wait.
+
+    Examples:
+
+        hocket live k8s
+        hocket live k8s --any-scheduler --json
+        hocket live k8s --apply --watch --namespace shop
+        hocket live k8s --manifest | kubectl apply -f -
+    """
+    from hocket.cluster.live.k8s.api import Api
+    from hocket.cluster.live.k8s.controller import Controller, Round
+    from hocket.cluster.live.k8s.controller import Settings as Rights
+
+    if manifest:
+        from importlib.resources import files
+
+        sys.stdout.write(files("hocket.cluster.live.k8s").joinpath(MANIFEST).read_text("utf-8"))
+        return 0
+    if apply and any_scheduler and extender is None:
+        raise UserError(
+            "--any-scheduler --apply needs --extender PORT: the scheduler of a moved pod would "
+            "place its successor itself. Let it ask the extender, or leave --apply out to look"
+        )
+    if record is not None:
+        require_place(record / "plan-0.json")
+    chosen = _policy(policy, settings, time_limit, workers)
+    stopped = Event()
+    _stop_on_signals(stopped)
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO, force=True)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    controller = Controller(
+        Api.connect(kubeconfig, context),
+        chosen,
+        Rights(
+            apply=apply,
+            namespace=namespace,
+            scheduler=scheduler_name,
+            any_scheduler=any_scheduler,
+            patience=patience,
+        ),
+        stop=stopped.is_set,
+    )
+    count = 0
+
+    def told(found: Round) -> None:
+        nonlocal count
+        if record is not None and found.plan is not None and found.snapshot is not None:
+            save(found.snapshot, record / f"plan-{count}.scenario.json")
+            write_text(record / f"plan-{count}.json", _plain(found.plan))
+            count += 1
+        if json:
+            as_json(_document(found))
+        elif found.plan is not None or not watch:
+            _show(found, apply)
+
+    controller.start()
+    server = None
+    try:
+        if extender is not None:
+            server = _serve(controller.extend(), extender)
+        if watch:
+            controller.watch(told)
+            return 130 if stopped.is_set() else 0
+        found = controller.once()
+        told(found)
+    finally:
+        controller.close()
+        if server is not None:
+            server.close()
+    return _code(found)
+
+
+def _policy(name: str, settings: tuple[str, ...], time_limit: float, workers: int) -> Policy:
+    """The policy; a search is limited by the clock on the wall unless --set says otherwise."""
+    chosen = api.load_policy(name)
+    if "search" in chosen.__struct_fields__:
+        live = (f"search.time_limit={time_limit}", "search.clock=wall", f"search.workers={workers}")
+        chosen = with_fields(chosen, live)
+    return with_fields(chosen, settings)
+
+
+def _serve(extender: Any, where: str) -> Any:
+    """The extender's server, which answers in a thread of its own."""
+    from hocket.cluster.live.k8s.extender_http import ExtenderServer
+
+    host, _, port = where.rpartition(":")
+    if not port.isdecimal() or not 0 <= int(port) < 65536:
+        raise UserError(f"--extender {where!r} is no PORT, nor HOST:PORT, such as 8888")
+    try:
+        server = ExtenderServer(extender, host or "127.0.0.1", int(port))
+    except OSError as error:
+        raise UserError(f"--extender {where}: cannot listen there: {error.strerror}") from None
+    server.start()
+    say("the extender listens on http://{}:{}".format(*server.server_address[:2]))
+    return server
+
+
+def _stop_on_signals(stopped: Event) -> None:
+    """The first SIGINT or SIGTERM asks to stop between two steps, the second interrupts."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+        say("stopping after this step; interrupt again to stop at once")
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _document(found: Any) -> dict[str, Any]:
+    return {
+        "pods": found.pods,
+        "waiting": found.waiting,
+        "placed": found.placed,
+        "plan": found.plan,
+        "outcome": found.outcome,
+        "foreign": found.foreign,
+    }
+
+
+def _plain(plan: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(plan), indent=1).decode() + "\n"
+
+
+def _show(found: Any, apply: bool) -> None:
+    from hocket.report import tables
+
+    say(f"{found.pods} pods, {len(found.waiting)} waiting, {len(found.placed)} placed just now")
+    if found.plan is None:
+        return
+    say(f"plan: {found.plan.verdict}" + (f" ({found.plan.reason})" if found.plan.reason else ""))
+    if found.plan.steps:
+        tables.show(tables.steps([msgspec.to_builtins(step) for step in found.plan.steps]))
+    if found.foreign:
+        say(f"note: it moves {len(found.foreign)} pods that other schedulers place, see --extender")
+    if found.outcome is not None:
+        done = found.outcome
+        say(f"evicted {done.evicted}, bound {done.bound}")
+        if done.given_up:
+            say(f"given up: {done.given_up}")
+    elif found.plan.steps and not apply:
+        say("nothing was changed; --apply carries it out")
+
+
+def _code(found: Any) -> int:
+    if found.outcome is not None:
+        return 1 if found.outcome.given_up else 0
+    return 1 if found.waiting and (found.plan is None or not found.plan.steps) else 0

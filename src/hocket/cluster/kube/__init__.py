@@ -1,0 +1,1 @@
+"""How kube-scheduler scores nodes and chooses whom to preempt."""

@@ -1,0 +1,1 @@
+"""The figures of runs, one file per problem, and their pictures."""

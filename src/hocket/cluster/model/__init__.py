@@ -1,0 +1,1 @@
+"""What scenarios of clusters are made of."""

@@ -1,0 +1,1 @@
+"""Packing pods: the published model, a stronger search, and plans that can be carried out."""

@@ -1,0 +1,1 @@
+"""Schedulers of clusters; every module ends with its ``POLICIES``."""

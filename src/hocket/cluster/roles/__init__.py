@@ -1,0 +1,1 @@
+"""What policies see and what they answer, one file per problem."""

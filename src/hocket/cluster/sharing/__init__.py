@@ -1,0 +1,1 @@
+"""Sharing cores among users: virtual time, estimates of work, partitions."""
