@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -71,6 +72,15 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def notes(self) -> tuple[str, ...]:
         """What its reader should know of a sound scenario, such as rows of a log left out."""
         return ()
+
+
+def repeated(path: str, names: Iterable[str]) -> Iterator[Problem]:
+    """A problem for every name that occurs more than once, or is empty."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield Problem(path, f"{name!r} occurs {count} times; rename all but one")
+        if not name:
+            yield Problem(path, "a name is empty")
 
 
 def to_ticks(text: str, unit: str) -> int:

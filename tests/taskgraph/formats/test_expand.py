@@ -146,7 +146,7 @@ def test_units_come_with_the_times(folder: Path) -> None:
         ("processors: {path: 3}\ntypes: [{path: []}]\n", ["processors.path: expected text"]),
         (
             "processors: {path: SoC.txt}\ntypes: [{path: jobs.txt}, {path: jobs.txt}]\n",
-            ["types: has 2 of the name 'Top_1'; rename all but one"],
+            ["types: 'Top_1' occurs 2 times; rename all but one"],
         ),
         (
             "processors: {path: SoC.txt}\ntypes: [{path: y.dot}]\n",

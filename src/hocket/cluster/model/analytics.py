@@ -11,7 +11,7 @@ import msgspec
 
 from hocket.cluster.model.log_files import REFERENCES
 from hocket.core.errors import Problem
-from hocket.core.scenario import Scenario, Ticks, TimeUnit
+from hocket.core.scenario import Scenario, Ticks, TimeUnit, repeated
 
 MOST_TASKS = 1_000_000
 """So many tasks may a stage have."""
@@ -121,8 +121,6 @@ class Analytics(
 
     def problems(self) -> Iterator[Problem]:
         """See Scenario.problems."""
-        from hocket.cluster.model.pods import repeated
-
         if not self.jobs:
             yield Problem("jobs", "is empty; list at least one job")
         yield from repeated("jobs", (job.name for job in self.jobs))

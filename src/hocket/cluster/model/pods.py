@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -183,10 +182,3 @@ class Pods(
     def static(self) -> bool:
         """Whether all pods are there at time 0, for ever."""
         return not any(pod.arrival or pod.lifetime is not None for pod in self.pods)
-
-
-def repeated(where: str, names: Iterator[str]) -> Iterator[Problem]:
-    """A problem for every name that is given more than once."""
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield Problem(where, f"has {count} of the name {name!r}; rename all but one")

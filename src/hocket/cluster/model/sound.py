@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hocket.cluster.model.labels import Selector, selects
 from hocket.cluster.model.rules import Budget
 from hocket.core.errors import Problem
+from hocket.core.scenario import repeated
 
 if TYPE_CHECKING:
     from hocket.cluster.model.pods import Pod, Pods
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 def problems(cluster: Pods) -> Iterator[Problem]:
     """Every problem of a scenario, in the order of its fields."""
-    from hocket.cluster.model.pods import repeated
-
     if not cluster.nodes:
         yield Problem("nodes", "is empty; list at least one node")
     yield from repeated("nodes", (node.name for node in cluster.nodes))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -13,7 +12,7 @@ from hocket.core.disturb.breakdowns import Breakdowns
 from hocket.core.disturb.calendars import Calendar
 from hocket.core.disturb.noise import Noise
 from hocket.core.errors import Problem, did_you_mean
-from hocket.core.scenario import Scenario, Ticks
+from hocket.core.scenario import Scenario, Ticks, repeated
 from hocket.shop.model.objectives import DUE_DATE_OBJECTIVES, Objective
 
 Weight = Annotated[int, msgspec.Meta(ge=0, le=2**20)]
@@ -181,15 +180,6 @@ def _operation_problems(path: str, operation: Operation, machines: set[str]) -> 
             where = f"{path}.alternatives[{i}]" if operation.alternatives else path
             yield unknown(f"{where}.machine", "machine", choice.machine, machines)
     yield from repeated(path, [choice.machine for choice in operation.choices()])
-
-
-def repeated(path: str, names: list[str]) -> Iterator[Problem]:
-    """A problem for every name that occurs more than once, or is empty."""
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield Problem(path, f"{name!r} occurs {count} times; names must differ")
-        if not name:
-            yield Problem(path, "a name is empty")
 
 
 def unknown(path: str, what: str, name: str, known: set[str]) -> Problem:

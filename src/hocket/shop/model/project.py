@@ -9,13 +9,12 @@ from typing import Annotated, Literal
 import msgspec
 
 from hocket.core.errors import Problem
-from hocket.core.scenario import Scenario, SignedTicks, Ticks
+from hocket.core.scenario import Scenario, SignedTicks, Ticks, repeated
 from hocket.shop.model.jobshop import (
     Part,
     Weight,
     job_problems,
     objective_problems,
-    repeated,
     unknown,
 )
 from hocket.shop.model.objectives import Objective

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hocket.core.errors import Problem
-from hocket.core.scenario import Scenario, Ticks
+from hocket.core.scenario import Scenario, Ticks, repeated
 from hocket.shop.model.jobshop import (
     Job,
     JobShop,
@@ -15,7 +15,6 @@ from hocket.shop.model.jobshop import (
     Weight,
     job_problems,
     objective_problems,
-    repeated,
 )
 from hocket.shop.model.objectives import Objective
 

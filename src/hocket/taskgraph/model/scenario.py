@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from hocket.core.errors import Problem
-from hocket.core.scenario import Scenario, Ticks, TimeUnit
+from hocket.core.scenario import Scenario, Ticks, TimeUnit, repeated
 from hocket.taskgraph.model.jobs import JobType, Listed, Stream
 from hocket.taskgraph.model.processors import Communication, Leakage, Processor, Sampling
 from hocket.taskgraph.model.references import REFERENCES
@@ -70,8 +69,8 @@ class TaskGraphs(
         if not self.types:
             yield Problem("types", "is empty; list at least one job type")
         names = tuple(processor.name for processor in self.processors)
-        yield from _repeated("processors", names)
-        yield from _repeated("types", tuple(kind.name for kind in self.types))
+        yield from repeated("processors", names)
+        yield from repeated("types", tuple(kind.name for kind in self.types))
         slots = {lane for p in self.processors if p.capacity > 1 for lane in p.lanes}
         for i, processor in enumerate(self.processors):
             yield from processor.problems(f"processors[{i}]")
@@ -115,9 +114,3 @@ class TaskGraphs(
         arrivals = self.arrivals
         listed = isinstance(arrivals, Listed) and not any(r.time for r in arrivals.jobs)
         return listed and self.noise == 0 and self.horizon is None
-
-
-def _repeated(where: str, names: tuple[str, ...]) -> Iterator[Problem]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield Problem(where, f"has {count} of the name {name!r}; rename all but one")
