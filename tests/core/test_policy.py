@@ -70,3 +70,19 @@ def test_the_summary_is_the_first_line():
     assert summary(Nested) == "With fields of several kinds."
     assert summary(SPT) == "Shortest processing time."
     assert summary(type("Bare", (), {})) == ""
+
+
+def test_long_fields_are_told_by_number_and_digest():
+    class Plan(Policy, frozen=True):
+        name = "toy/plan"
+        steps: tuple[str, ...] = ()
+
+    short, long, other = (
+        Plan(steps=("a", "b")),
+        Plan(steps=("x" * 50,) * 9),
+        Plan(steps=("y",) * 99),
+    )
+    assert str(short) == "toy/plan(steps=('a', 'b'))"
+    assert str(long).startswith("toy/plan(steps=<9: ")
+    assert len({str(plan) for plan in (short, long, other)}) == 3
+    assert str(long) == str(Plan(steps=("x" * 50,) * 9))

@@ -79,6 +79,8 @@ def convert(
         hocket convert azure.csv requests.jsonl
         hocket convert taskgraph/canonical canonical.dot
         hocket convert soc.yaml soc.ds3
+        hocket convert now.json cluster.yaml
+        hocket convert cluster.yaml pods.k8s
     """
     found = api.load(scenario)
     say_notes(found)

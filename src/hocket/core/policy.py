@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -10,6 +11,10 @@ import msgspec
 
 from hocket.core.plugins import class_at
 from hocket.core.streams import Streams
+
+
+_SHORT = 200
+"""Characters of a field's value that still fit into a title."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,14 +50,24 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return _revive, (kind.__module__, kind.__name__, file, fields)
 
     def __str__(self) -> str:
-        """The name, and the fields that differ from their defaults: ``shop/atc(k=3.0)``."""
+        """The name, and the fields that differ from their defaults: ``shop/atc(k=3.0)``.
+
+        A field that holds much, such as the steps of a plan, is told by how many and a digest.
+        """
         changed = {
             field.name: getattr(self, field.name)
             for field in msgspec.structs.fields(type(self))
             if field.required or getattr(self, field.name) != default_of(field)
         }
-        inside = ", ".join(f"{key}={value!r}" for key, value in changed.items())
+        inside = ", ".join(f"{key}={_brief(value)}" for key, value in changed.items())
         return f"{self.name}({inside})" if inside else self.name
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    if len(text) <= _SHORT or not isinstance(value, tuple | list | dict):
+        return text
+    return f"<{len(value)}: {hashlib.blake2b(text.encode(), digest_size=3).hexdigest()}>"
 
 
 def _revive(module: str, name: str, file: str, fields: dict[str, Any]) -> Any:
