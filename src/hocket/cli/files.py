@@ -70,7 +70,8 @@ def convert(
     """Write a scenario in another format: .yaml, .json, .toml, or a suffix of its domain's formats.
 
     Of the shop .jsp, .fjs, .csv, .sm and .mm are written, of serving .csv and .jsonl (the requests
-    alone), of task graphs .ds3, .soc (processors alone), .job (jobs alone), .dot and .wfcommons.
+    alone), of task graphs .ds3, .soc (processors alone), .job (jobs alone), .dot and .wfcommons, of
+    clusters of pods .k8s (a List for kubectl).
 
     Examples:
 
