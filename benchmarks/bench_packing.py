@@ -2,6 +2,7 @@
 
     python -m benchmarks.bench_packing
     python -m benchmarks.bench_packing --cells 16x4x1 16x8x4 --instances 5 --workers 2
+    python -m benchmarks.bench_packing --clock work --workers 1
 
 A cell is nodes x pods per node x priorities. Its instances are the first seeds for which the
 default scheduler, with ties broken by name and without preemption, leaves a pod waiting; the

@@ -53,12 +53,19 @@ def test_all_python_in_pages_is_run_or_marked() -> None:
     assert found <= known
 
 
-def test_the_page_of_serving_names_every_policy() -> None:
-    """Its table says which role a policy plays; shop's page names families instead."""
-    page = (ROOT / "docs" / "domains" / "serving.md").read_text()
-    policies = [name for name in registry.policies() if name.startswith("serving/")]
+@pytest.mark.parametrize("domain", ["serving", "cluster"])
+def test_the_page_of_a_domain_names_every_policy(domain: str) -> None:
+    """Its table says what a policy does, or which role it plays; shop's page names families."""
+    page = (ROOT / "docs" / "domains" / f"{domain}.md").read_text()
+    policies = [name for name in registry.policies() if name.startswith(f"{domain}/")]
     assert policies
     assert not [name for name in policies if f"`{name}`" not in page]
+
+
+def test_the_snapshot_of_the_guide_is_that_of_the_examples() -> None:
+    page = (ROOT / "docs" / "guides" / "kubernetes.md").read_text()
+    shown = next(block.body for block in blocks(page) if block.title == "now.json")
+    assert shown == (ROOT / "examples" / "snapshot.json").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -18,7 +18,9 @@ def test_nothing_is_expected_of_what_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "file", [*FOLDER.glob("*.yaml"), *FOLDER.glob("*.jsp")], ids=lambda f: f.name
+    "file",
+    [file for kind in ("yaml", "jsp", "json") for file in sorted(FOLDER.glob(f"*.{kind}"))],
+    ids=lambda file: file.name,
 )
 def test_scenario_file_is_sound(file: Path) -> None:
     assert hocket.check(file) == ()

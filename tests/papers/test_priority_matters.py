@@ -14,7 +14,7 @@ from hocket.core.paper import Fidelity
 from hocket.core.registry import paper, policies
 from hocket.papers import priority_matters
 from hocket.papers.priority_matters import PAPER, churn, reproduce
-from hocket.papers.priority_matters.claims import beyond, options, percent, shares, trends
+from hocket.papers.priority_matters.claims import arrivals, beyond, options, percent, shares, trends
 from hocket.papers.priority_matters.scenarios import (
     CELLS,
     NODES,
@@ -260,6 +260,18 @@ def test_options_are_compared_where_both_are_proved():
     assert not any(claim.holds for claim in options([worse]))
 
 
+def test_pods_that_come_at_once_are_placed_by_priority():
+    cell = Cell(4, 8, 4, 1.05)
+    in_turn, at_once = (next(cell.scenarios(1, at_once=together)) for together in (False, True))
+    assert {pod.key for pod in in_turn.pods} == {pod.key for pod in at_once.pods}
+    waiting = [[p.priority for p in one.pods if p.node is None] for one in (in_turn, at_once)]
+    assert sum(waiting[0]) / len(waiting[0]) > sum(waiting[1]) / len(waiting[1])
+    some = everywhere(outcome("already optimal"), SMALL[:1]) + everywhere(outcome("better"), SMALL)
+    every = everywhere(outcome("already optimal"), SMALL)
+    assert arrivals(some, every).measured == "4 % of 25 and 100 % of 24"
+    assert arrivals(some, every).holds and not arrivals(every, some).holds
+
+
 def test_over_time_the_highest_priority_counts_first():
     def trace(ours, default):
         return {
@@ -284,9 +296,9 @@ def test_everything_is_counted_and_every_claim_is_labelled(monkeypatch):
     monkeypatch.setattr(priority_matters, "searches", by_work)
     seen = []
     told = reproduce(seed=2, progress=lambda done, total, what: seen.append((done, total, what)))
-    assert [(done, total) for done, total, _ in seen] == [(k, 6) for k in range(1, 7)]
-    assert seen[0][2] == "4 nodes x 4 pods, 2 priorities, 95% requested: 1 of 1"
-    assert len(told) == len({claim.name for claim in told}) == 15
+    assert [(done, total) for done, total, _ in seen] == [(k, 7) for k in range(1, 8)]
+    assert seen[0][2] == "4 nodes x 4 pods, priorities: 2, requested: 0.95: 1 of 1"
+    assert len(told) == len({claim.name for claim in told}) == 16
     assert (
         {claim.fidelity for claim in told} == {"reconstruction", "shape"} < set(get_args(Fidelity))
     )

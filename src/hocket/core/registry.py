@@ -176,7 +176,7 @@ def _complete(kind: type[Policy], path: str) -> type[Policy]:
 
 @cache
 def papers() -> dict[str, Paper]:
-    """All published systems with an experiment, by name: one file of ``hocket.papers`` each."""
+    """All published systems with an experiment, by name: one module of ``hocket.papers`` each."""
     found = [module.PAPER for module in _modules(importlib.import_module(PAPERS))]
     return {paper.name: paper for paper in sorted(found, key=lambda p: p.name)}
 

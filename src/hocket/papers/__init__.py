@@ -1,1 +1,1 @@
-"""Published systems, one file each; every file ends with its ``PAPER``."""
+"""Published systems, one module each, which ends with its ``PAPER``."""

@@ -31,15 +31,19 @@ class Cell(NamedTuple):
 
     def __str__(self) -> str:
         size = f"{self.nodes} nodes x {self.pods_per_node} pods"
-        return f"{size}, {self.priorities} priorities, {self.utilisation:.0%} requested"
+        return f"{size}, priorities: {self.priorities}, requested: {self.utilisation:g}"
 
-    def scenarios(self, number: int, seed: int = 0) -> Iterator[Pods | None]:
+    def scenarios(
+        self, number: int, seed: int = 0, *, at_once: bool = False
+    ) -> Iterator[Pods | None]:
         """`number` snapshots, chosen as published; None where no pod waits.
 
         Below a utilisation of 1 these are of the first seeds from `seed` on for which the default
-        scheduler leaves a pod waiting; from 1 on, of so many seeds whether it does or not.
+        scheduler leaves a pod waiting; from 1 on, of so many seeds whether it does or not. With
+        `at_once` all pods come together, and the scheduler takes the most important first.
         """
-        drawn = (snapshot(ReplicaSets(**self._asdict()).make(one)) for one in count(seed))
+        workload = ReplicaSets(**self._asdict(), at_once=at_once)
+        drawn = (snapshot(workload.make(one)) for one in count(seed))
         return islice((one for one in drawn if one or self.utilisation >= 1), number)
 
 

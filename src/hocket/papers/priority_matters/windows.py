@@ -72,7 +72,13 @@ class Searched(NamedTuple):
 
 
 def searched(
-    cells: Iterable[Cell], number: int, seed: int, options: Mapping[str, Options], tick: Tick
+    cells: Iterable[Cell],
+    number: int,
+    seed: int,
+    options: Mapping[str, Options],
+    tick: Tick,
+    *,
+    at_once: bool = False,
 ) -> list[Searched]:
     """All searches on `number` scenarios of every setting, without those in which no pod waits.
 
@@ -81,7 +87,8 @@ def searched(
     """
     done = []
     for k, cell in enumerate(cells):
-        for n, cluster in enumerate(cell.scenarios(number, seed + APART * k), 1):
+        drawn = cell.scenarios(number, seed + APART * k, at_once=at_once)
+        for n, cluster in enumerate(drawn, 1):
             if cluster is not None:
                 done.append(Searched(cell, {k: search(cluster, o) for k, o in options.items()}))
             tick(f"{cell}: {n} of {number}")
