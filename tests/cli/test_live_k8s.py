@@ -11,6 +11,9 @@ pytest.importorskip("kubernetes")
 pytest.importorskip("ortools")
 
 from hocket.cli import main
+from hocket.cli.live_record import Record
+from hocket.cluster.model.pods import Node, Pods
+from hocket.cluster.packing.plan import Plan
 from tests.cluster.live.apiserver import nodes, replicaset, serving
 
 
@@ -49,6 +52,23 @@ def test_apply_places_and_records(server, capsys, tmp_path):
     assert main(["check", str(record / "plan-0.scenario.json")]) == 0
     assert main([*asked, "--apply"]) == 0
     assert None not in server.placed().values()
+
+
+def test_records_go_on_where_they_ended_and_do_not_grow_for_ever(tmp_path, caplog):
+    plan = Plan(verdict="already optimal")
+    snapshot = Pods(name="now", nodes=(Node(name="n0", allocatable={"pods": 9}),), pods=())
+    (tmp_path / "plan-notes.json").write_text("mine")
+    Record(tmp_path).keep(snapshot, plan)
+    again = Record(tmp_path, kept=3)
+    for _ in range(5):
+        again.keep(snapshot, plan)
+    names = {path.name for path in tmp_path.iterdir()}
+    kept = {f"plan-{k}.{end}" for k in (3, 4, 5) for end in ("json", "scenario.json")}
+    assert names == {"plan-notes.json", *kept}
+    assert main(["check", str(tmp_path / "plan-5.scenario.json")]) == 0
+    again.folder = tmp_path / "gone"
+    again.keep(snapshot, plan)
+    assert "not recorded" in caplog.text
 
 
 def test_pods_that_cannot_be_placed_are_an_exit_code(tmp_path, capsys):

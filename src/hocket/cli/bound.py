@@ -29,16 +29,22 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     gap: float | None
 
 
+def require_bounds(worlds: Sequence[Scenario]) -> None:
+    """Refuse early what could not be solved, or is no bound. Raises NotApplicable."""
+    for world in worlds:
+        problem, tag = problem_type(world), tag_of(world)
+        if not problem.solve:
+            raise NotApplicable(f"nothing solves {tag} to a bound; leave --solve out")
+        if problem.solves and not {*problem.solves} & {*problem.objectives}:
+            raise NotApplicable(
+                f"what solve finds of {tag} is no bound for policies; leave --solve"
+            )
+
+
 def solutions(worlds: Sequence[Scenario], seconds: float, tick: Ticker) -> list[Solution]:
     """Solve each scenario for its own objective, for at most so many seconds each."""
     found: list[Solution] = []
     for world in worlds:
-        problem = problem_type(world)
-        if problem.solves and not {*problem.solves} & {*problem.objectives}:
-            tag = tag_of(world)
-            raise NotApplicable(
-                f"what solve finds of {tag} is no bound for policies; leave --solve"
-            )
 
         def progress(
             now: float, value: float | None, bound: float | None, name: str = world.name

@@ -114,6 +114,8 @@ def compare(
     worlds = [changed(api.load(name), what_if) for name in scenarios]
     for world in worlds:
         say_notes(world)
+    if solve is not None:
+        bound.require_bounds(worlds)
     policies = [with_fields(api.load_policy(name), ()) for name in policy]
     policies = policies or api.default_policies(*worlds)
     if settings:

@@ -19,8 +19,6 @@ from hocket.cli.output import as_json, say
 from hocket.core.errors import UserError
 from hocket.core.fields import with_fields
 from hocket.core.policy import Policy
-from hocket.core.save import save
-from hocket.core.writing import require_place, write_text
 
 MANIFEST = "rbac.yaml"
 
@@ -53,7 +51,8 @@ def k8s(
         float, Parameter(help="Seconds to wait for budgets, for leaving pods, for new ones.")
     ] = 60.0,
     record: Annotated[
-        Path | None, Parameter(help="Keep every snapshot with its plan in this folder.")
+        Path | None,
+        Parameter(help="Keep snapshots with their plans in this folder: the last 1000."),
     ] = None,
     kubeconfig: Annotated[str | None, Parameter(help="Default: in-cluster, else ~/.kube.")] = None,
     context: Annotated[str | None, Parameter(help="A context of the kubeconfig.")] = None,
@@ -77,6 +76,7 @@ def k8s(
         hocket live k8s --apply --watch --namespace shop
         hocket live k8s --manifest | kubectl apply -f -
     """
+    from hocket.cli.live_record import Record
     from hocket.cluster.live.k8s.api import Api
     from hocket.cluster.live.k8s.controller import Controller, Round
     from hocket.cluster.live.k8s.controller import Settings as Rights
@@ -91,8 +91,7 @@ def k8s(
             "--any-scheduler --apply needs --extender PORT: the scheduler of a moved pod would "
             "place its successor itself. Let it ask the extender, or leave --apply out to look"
         )
-    if record is not None:
-        require_place(record / "plan-0.json")
+    records = None if record is None else Record(record)
     chosen = _policy(policy, settings, time_limit, workers)
     stopped = Event()
     _stop_on_signals(stopped)
@@ -110,14 +109,10 @@ def k8s(
         ),
         stop=stopped.is_set,
     )
-    count = 0
 
     def told(found: Round) -> None:
-        nonlocal count
-        if record is not None and found.plan is not None and found.snapshot is not None:
-            save(found.snapshot, record / f"plan-{count}.scenario.json")
-            write_text(record / f"plan-{count}.json", _plain(found.plan))
-            count += 1
+        if records is not None and found.plan is not None and found.snapshot is not None:
+            records.keep(found.snapshot, found.plan)
         if json:
             as_json(_document(found))
         elif found.plan is not None or not watch:
@@ -189,10 +184,6 @@ def _document(found: Any) -> dict[str, Any]:
     }
 
 
-def _plain(plan: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(plan), indent=1).decode() + "\n"
-
-
 def _show(found: Any, apply: bool) -> None:
     from hocket.report import tables
 
@@ -201,7 +192,8 @@ def _show(found: Any, apply: bool) -> None:
         return
     say(f"plan: {found.plan.verdict}" + (f" ({found.plan.reason})" if found.plan.reason else ""))
     if found.plan.steps:
-        tables.show(tables.steps([msgspec.to_builtins(step) for step in found.plan.steps]))
+        steps = [msgspec.structs.replace(step, wave=step.wave + 1) for step in found.plan.steps]
+        tables.show(tables.steps([msgspec.to_builtins(step) for step in steps]))
     if found.foreign:
         say(f"note: it moves {len(found.foreign)} pods that other schedulers place, see --extender")
     if found.outcome is not None:

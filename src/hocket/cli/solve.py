@@ -27,8 +27,11 @@ from hocket.core.domain import ProblemType
 from hocket.core.errors import NotApplicable, UnknownName, UserError
 from hocket.core.save import save, save_policy
 from hocket.core.solution import Solution
+from hocket.core.structured import KINDS
 from hocket.core.timeline import Timeline
 from hocket.core.writing import require_place, write_text
+
+SCRIPT = ".sh"
 
 
 def solve(
@@ -81,7 +84,7 @@ def solve(
     problem = registry.problem_type(world)
     if plan is not None:
         require_place(plan)
-        _require_plan(plan, problem, registry.tag_of(world))
+        _require_plan(plan, problem, registry.tag_of(world), what_if)
     if maximise is not None:
         objective = _to_maximise(problem, objective, maximise)
     with ticking(not json) as tick:
@@ -135,12 +138,21 @@ def _solved(world: Any, found: Solution) -> Any:
     return world if found.plan is None or found.plan.scenario is None else found.plan.scenario
 
 
-def _require_plan(path: Path, problem: ProblemType, tag: str) -> None:
+def _require_plan(path: Path, problem: ProblemType, tag: str, what_if: WhatIf | None) -> None:
     """Refuse early what could not be written in the end."""
-    if path.suffix == ".sh" and not problem.script:
+    scripted = path.suffix == SCRIPT
+    if scripted and not problem.script:
         raise NotApplicable(f"no script carries out a plan of {tag}; write .yaml or .json")
+    if scripted and what_if is not None and (what_if.add_node or what_if.without):
+        raise UserError(
+            "a script is for nodes and pods that are there, and --add-node and --without only ask "
+            "what would be: make the change, and solve a new snapshot"
+        )
     if not problem.plan and not problem.solves:
         raise NotApplicable(f"no policy follows a plan of {tag}")
+    if not scripted and path.suffix.lower() not in KINDS:
+        known = ", ".join([*KINDS, *([SCRIPT] if problem.script else [])])
+        raise UserError(f"--plan {path}: a plan is written as {known}, told by the suffix")
 
 
 def _write_plan(path: Path, problem: ProblemType, world: Any, found: Solution) -> tuple[Path, ...]:
@@ -151,7 +163,7 @@ def _write_plan(path: Path, problem: ProblemType, world: Any, found: Solution) -
         save_policy(problem.get("plan")(found.timeline), path)
         return (path,)
     policy = api.load_policy(found.plan.policy)
-    if path.suffix == ".sh":
+    if path.suffix == SCRIPT:
         write_text(path, problem.get("script")(world, policy))
         return (path,)
     if found.plan.scenario is None:

@@ -12,7 +12,6 @@ import msgspec
 from hocket.core.plugins import class_at
 from hocket.core.streams import Streams
 
-
 _SHORT = 200
 """Characters of a field's value that still fit into a title."""
 

@@ -201,6 +201,20 @@ def test_work_past_submit_is_ordered_by_its_pool(spark):
     assert users == {"eve"}
 
 
+def test_nothing_listens_any_more_when_the_block_is_left(spark):
+    listeners = spark.sparkContext._jsc.sc().listenerBus().listeners()
+    before = listeners.size()
+    with UserFairness(spark, uwfq(), level="live") as fairness:
+        job = fairness.submit("ada", naps(3))
+        assert job.result(timeout=60) == 3
+        until = time.monotonic() + 30
+        while not job.done_work:  # told by the listener
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    assert job.done_work >= 3 * NAP
+    assert listeners.size() == before
+
+
 def test_runtime_partitioning_uses_a_session_of_its_own(spark):
     def partitions(session):
         return session.conf.get("spark.sql.shuffle.partitions")

@@ -388,14 +388,6 @@ def test_recorded_decisions_are_the_policys_alone(serve):
     assert msgspec.json.decode(msgspec.json.encode(found.plan), type=type(found.plan)) == found.plan
 
 
-def test_objects_that_cannot_be_read_are_left_out_and_named(serve, caplog):
-    server = serve(*nodes(1), pod("odd", cpu="12 cores"), pod("good", cpu="100m"))
-    with controlling(server, apply=False) as controller:
-        assert set(controller.mirror.pods) == {"default/good"}
-        assert "default/odd" in " ".join(controller.mirror.left_out)
-    assert "odd" in caplog.text
-
-
 def test_a_policy_for_something_else_is_refused(serve):
     with pytest.raises(UserError, match="does not place pods"):
         Controller(api_of(serve(*nodes(1))), load_policy("shop/spt"), Settings())

@@ -4,6 +4,9 @@ Three nodes of one core run 400m each, so a pod of a whole core waits. Moving on
 room, but the pod that is made anew would be sent straight back to the node that was emptied.
 """
 
+import threading
+import time
+
 import pytest
 
 pytest.importorskip("kubernetes", reason="the official client is not installed")
@@ -12,13 +15,16 @@ pytest.importorskip("ortools", reason="ortools is not installed")
 import yaml
 
 from hocket.cluster.live.k8s.api import Api
+from hocket.cluster.live.k8s.controller import Controller, Settings
 from hocket.cluster.live.k8s.extender import Extender
 from hocket.cluster.live.k8s.extender_http import ExtenderServer
 from hocket.cluster.live.k8s.mirror import Mirror
 from hocket.cluster.packing.options import Options
 from hocket.cluster.packing.planner import plan_for
 from hocket.cluster.policies.kube_scheduler import KubeScheduler
-from tests.cluster.live.apiserver import nodes, replicaset
+from hocket.cluster.policies.priority_matters import PriorityMatters
+from tests.cluster.live.apiserver import ApiError, nodes, replicaset
+from tests.cluster.live.apiserver.resources import of
 from tests.cluster.live.conftest import Serve
 from tests.cluster.live.k8s.stock import StockScheduler
 from tests.cluster.live.k8s.test_rbac import MANIFEST
@@ -88,3 +94,43 @@ def test_with_the_extender_the_plan_comes_true(fragmented) -> None:
     (whole,) = (key for key in placed if key.startswith("default/whole"))
     assert placed[whole] == next(iter(plan.placed.values()))
     assert {call.code for call in fragmented.calls} <= {200, 201}
+
+
+def test_controller_and_scheduler_work_side_by_side(fragmented) -> None:
+    """As `hocket live k8s --apply --watch --any-scheduler --extender` beside kube-scheduler."""
+    stop, rounds = threading.Event(), []
+    policy = PriorityMatters(search=Options(time_limit=2.0))
+    settings = Settings(apply=True, any_scheduler=True, patience=10.0)
+    controller = Controller(Api(fragmented.client()), policy, settings, stop=stop.is_set)
+    controller.start()
+    server = ExtenderServer(controller.extend(), port=0)
+    server.start()
+    stock = StockScheduler(fragmented, ("127.0.0.1", server.server_address[1]))
+    watching = threading.Thread(target=controller.watch, args=(rounds.append,))
+    watching.start()
+    try:
+        until = time.monotonic() + 30
+        while None in fragmented.placed().values() or len(fragmented.placed()) < 4:
+            assert time.monotonic() < until
+            schedule(fragmented, stock)
+            time.sleep(0.05)
+    finally:
+        stop.set()
+        watching.join(timeout=30)
+        server.close()
+        controller.close()
+    carried = [found for found in rounds if found.outcome is not None]
+    assert [(found.outcome.evicted, found.outcome.given_up) for found in carried] == [(1, "")]
+    assert len(carried[0].foreign) == 1
+
+
+def schedule(server, stock) -> None:
+    """One round of a scheduler that says so where it finds no place."""
+    try:
+        stock.round()
+    except ApiError:  # somebody else was quicker
+        return
+    for one in server.objects("pods"):
+        if not one["spec"].get("nodeName") and "conditions" not in one["status"]:
+            why = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+            server.api.status(of("pods"), one, {"phase": "Pending", "conditions": [why]})

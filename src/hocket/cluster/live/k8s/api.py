@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Literal
 
 import msgspec
+import yaml
 
 from hocket.core.errors import HocketError, UserError
 from hocket.core.extras import need
@@ -46,6 +47,7 @@ class Api:
         package = need("kubernetes.client", "k8s")
         self._core, self._policy = package.CoreV1Api(client), package.PolicyV1Api(client)
         self._package = package
+        self._watches: set[Any] = set()
         self._lists: dict[Kind, Any] = {
             "nodes": self._core.list_node,
             "pods": self._core.list_pod_for_all_namespaces,
@@ -71,10 +73,18 @@ class Api:
                 config.load_kube_config(
                     config_file=kubeconfig, context=context, client_configuration=settings
                 )
-        except (config.ConfigException, OSError, TypeError, ValueError) as error:
+        except (
+            config.ConfigException,
+            yaml.YAMLError,
+            AttributeError,  # what the client makes of YAML that is no kubeconfig
+            OSError,
+            TypeError,
+            ValueError,
+        ) as error:
+            what = _first(error).rstrip(".")
             raise UserError(
-                f"no cluster to connect to: {_first(error)}; give --kubeconfig or --context, or "
-                "try `kubectl config current-context`"
+                f"no cluster to connect to: {what}; give --kubeconfig or --context, or try "
+                "`kubectl config current-context`"
             ) from None
         settings.retries = 0  # this module retries, and knows when it must not
         return cls(client.ApiClient(settings))
@@ -104,6 +114,7 @@ class Api:
         Ends when the server ends it; raises Refused with status 410 when the version is too old.
         """
         watching = need("kubernetes.watch", "k8s").Watch(return_type="object")
+        self._watches.add(watching)
         try:
             for event in watching.stream(
                 self._lists[kind],
@@ -116,6 +127,12 @@ class Api:
         except Exception as error:
             raise self._refused(f"watch {kind}", error) from None
         finally:
+            self._watches.discard(watching)
+            watching.stop()
+
+    def hang_up(self) -> None:
+        """End all watches; one that waits for an event ends at once where the client can do it."""
+        for watching in list(self._watches):
             watching.stop()
 
     def evict(self, namespace: str, name: str, uid: str, *, dry_run: bool = False) -> None:

@@ -3,7 +3,8 @@
 Before anything is done the whole rest of the plan is tried on the present cluster, and all
 evictions of a wave are put to the API server as a dry run. What cannot be undone, an eviction, is
 followed through: when a plan is given up midway, the successors of evicted pods still get the nodes
-that were meant for them, if these have room, and are otherwise left to the scheduler.
+that were meant for them, if these have room, and are otherwise left to the scheduler. While the
+cluster cannot be followed, nothing is begun.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 
 from hocket.cluster.live.k8s.api import Api, Refused
 from hocket.cluster.live.k8s.mirror import Mirror, Seen, alike
+from hocket.cluster.model.pods import Pods
 from hocket.cluster.packing.ground import Ground
 from hocket.cluster.packing.plan import Plan, Step
 
@@ -47,7 +49,7 @@ class Executor:
         patience: float = PATIENCE,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`patience` is in seconds; see `PATIENCE`."""
+        """`patience` is in seconds; see `PATIENCE`. After `stop` nothing is waited for."""
         self.api, self.mirror, self.patience, self.stop = api, mirror, patience, stop
         self._names: dict[str, str] = {}  # what pods of the plan are called by now
         self._made: dict[str, Seen] = {}  # evicted pods whose successor has not been bound
@@ -102,17 +104,28 @@ class Executor:
             try:
                 self.api.evict(seen.pod.namespace, seen.pod.name, seen.uid, dry_run=dry_run)
             except Refused as refused:
+                if refused.status in (404, 409) and not dry_run:
+                    # It has gone: by itself, or by a call whose answer was lost. What its
+                    # controller makes in its place gets its node, as if it were the latter.
+                    LOG.info("%s", refused)
+                    self._await_successor(step, seen)
+                    return ""
                 if refused.status == 404:
                     return f"{key} has gone by itself"
-                if refused.status != 429 or time.monotonic() > until or self.stop():
+                if refused.status != 429 or self._late(until):
                     return str(refused)
                 time.sleep(_LOOK)
                 continue
             if not dry_run:
                 self._evicted += 1
-                self._made[step.pod] = seen
+                self._await_successor(step, seen)
                 LOG.info("evicted %s from %s: %s", key, step.node, step.reason)
             return ""
+
+    def _await_successor(self, step: Step, gone: Seen) -> None:
+        self._made[step.pod] = gone
+        self._known.add(gone.uid)
+        self._names.pop(step.pod, None)
 
     def _await_gone(self, keys: Sequence[str]) -> str:
         until = time.monotonic() + self.patience
@@ -121,14 +134,14 @@ class Executor:
             left = [key for key in keys if self._still_there(key)]
             if not left:
                 return ""
-            if time.monotonic() > until:
+            if self._late(until):
                 return f"{left[0]} has not left its node in {self.patience:g} s"
             self.mirror.wait(version, _LOOK)
 
     def _still_there(self, key: str) -> bool:
-        before = self._made.get(key)
-        now = self.mirror.pods.get(self._names.get(key, key))
-        return before is not None and now is not None and now.uid == before.uid
+        before = self._made[key]
+        now = self.mirror.pods.get(before.pod.key)
+        return now is not None and now.uid == before.uid
 
     def _bind(self, step: Step) -> str:
         """Bind a waiting pod, or the successor of an evicted one, once it is there."""
@@ -138,14 +151,26 @@ class Executor:
             found = self._waiting(step.pod)
             if found is not None:
                 return self._bind_now(step, found)
-            arrived = self._successor(step.pod, step.node)
-            if arrived is not None:  # its own scheduler was told of the plan, and was quicker
-                return self._done(step, arrived.pod.key)
-            if self._elsewhere(step):
-                return f"{step.pod} has been placed by somebody else"
-            if time.monotonic() > until or (step.pod not in self._made):
+            if step.pod not in self._made:
+                return self._placed(step)
+            for arrived in self._successors(step.pod):
+                if arrived.pod.node == step.node:  # its own scheduler, which knows the plan
+                    return self._done(step, arrived.pod.key)
+            if self._late(until):
                 return f"no pod waits in the place of {step.pod}"
             self.mirror.wait(version, _LOOK)
+
+    def _placed(self, step: Step) -> str:
+        """A pod that was to wait does not: it has got its node from somebody else, or has gone."""
+        own = self.mirror.pods.get(step.pod)
+        if own is None or own.pod.node is None:
+            return f"{step.pod} waits no more"
+        if own.pod.node != step.node:
+            return f"{step.pod} has been placed on {own.pod.node}"
+        return self._done(step, step.pod)
+
+    def _late(self, until: float) -> bool:
+        return time.monotonic() > until or self.stop()
 
     def _bind_now(self, step: Step, found: Seen) -> str:
         pod = found.pod
@@ -183,38 +208,32 @@ class Executor:
     def _waiting(self, key: str) -> Seen | None:
         """The pod itself where it only waits, else a successor that nobody has taken."""
         if key in self._made:
-            return self._successor(key, None)
+            return next((one for one in self._successors(key) if one.pod.node is None), None)
         own = self.mirror.pods.get(key)
         return own if own is not None and own.pod.node is None and not own.leaving else None
 
-    def _successor(self, key: str, node: str | None) -> Seen | None:
-        """What an evicted pod's controller has made since in its place, on a node or waiting."""
-        made = self._made.get(key)
-        if made is None:
-            return None
-        taken = set(self._names.values())
+    def _successors(self, key: str) -> list[Seen]:
+        """What an evicted pod's controller has made since in its place, those that wait first."""
+        made, taken = self._made[key], set(self._names.values())
         with self.mirror.changed:
             able = [
                 seen
                 for seen in self.mirror.pods.values()
-                if seen.pod.node == node
-                and not seen.leaving
+                if not seen.leaving
                 and seen.uid not in self._known
                 and seen.pod.key not in taken
                 and (alike(seen, made) or seen.pod.key == made.pod.key)
             ]
-        return min(able, key=lambda seen: (seen.since, seen.pod.key)) if able else None
-
-    def _elsewhere(self, step: Step) -> bool:
-        own = self.mirror.pods.get(step.pod)
-        return step.pod not in self._made and own is not None and own.pod.node is not None
+        return sorted(able, key=lambda one: (one.pod.node is not None, one.since, one.pod.key))
 
     def _misfit(self, rest: Sequence[Step]) -> str:
         """Why the rest of the plan does not fit the cluster as it is now; empty if it does."""
-        cluster = self.mirror.snapshot()
+        if trouble := self.mirror.told():
+            return f"the cluster cannot be followed: {trouble}"
+        cluster, names = self._expected()
         ground = Ground(cluster)
         for step in rest:
-            key = self._names.get(step.pod, step.pod)
+            key = names.get(step.pod, step.pod)
             node = ground.state.index.get(step.node)
             if node is None:
                 return f"there is no node {step.node} any more"
@@ -227,12 +246,30 @@ class Executor:
                     return f"{key} may not be moved: {ground.pods[key].protection}"
                 ground.evict(key)
             elif key in ground.state.where:
-                return f"{key} runs already"
+                if ground.state.where[key] != node:
+                    return f"{key} runs already, on {cluster.nodes[ground.state.where[key]].name}"
             elif not ground.may_bind(key, node):
                 return f"{step.node} would have no place for {key}"
             else:
                 ground.bind(key, node)
         return ""
+
+    def _expected(self) -> tuple[Pods, dict[str, str]]:
+        """The cluster, and what pods of the plan are called there.
+
+        An evicted pod that is still to be bound is its successor, or is taken to wait itself.
+        """
+        with self.mirror.changed:
+            cluster = self.mirror.snapshot()
+            names, awaited = dict(self._names), []
+            for key, made in self._made.items():
+                used = set(names.values())
+                found = [one for one in self._successors(key) if one.pod.key not in used]
+                names[key] = found[0].pod.key if found else made.pod.key
+                if not found and made.pod.key not in self.mirror.pods:
+                    awaited.append(msgspec.structs.replace(made.pod, node=None))
+        pods = (*cluster.pods, *awaited)
+        return msgspec.structs.replace(cluster, pods=pods), names
 
     def _settle(self, rest: Sequence[Step]) -> None:
         """After a plan was given up: give successors of evicted pods the nodes meant for them."""

@@ -16,7 +16,9 @@ To use it, give kube-scheduler this configuration (``kube-scheduler --config FIL
         ignorable: true          # if hocket is away, pods are scheduled without it
 
 It listens on the loopback address only: run it beside kube-scheduler, in its pod or on its host.
-With ``bindVerb: bind`` the extender binds, too; leave it out to let kube-scheduler do it. The
+With ``bindVerb: bind`` the extender binds, too; leave it out to let kube-scheduler do it. With
+``preemptVerb`` pods preempt only where the policy would. One whose plans are to make room, such as
+Priority Matters, never does; without the verb kube-scheduler preempts as ever. The
 questions and answers are those of ``k8s.io/kube-scheduler/extender/v1``. ::
 
     mirror = Mirror(Api.connect())

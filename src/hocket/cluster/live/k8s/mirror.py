@@ -20,7 +20,7 @@ LOG = logging.getLogger("hocket.k8s")
 WATCH = 300
 """Seconds after which a watch is begun anew."""
 
-_LONGEST_WAIT = 30.0
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 
 
 class Seen(NamedTuple):
@@ -46,7 +46,9 @@ class Mirror:
     """Nodes, pods and budgets of a cluster, followed by a thread for each kind.
 
     A watch that breaks, or whose version is too old, is followed by a new list; failures are
-    retried with growing pauses, and `trouble` tells what is wrong meanwhile.
+    retried with growing pauses, and `trouble` tells what is wrong meanwhile: by then what is
+    mirrored may be out of date. `version` counts changes to what is mirrored, of which
+    `last_change` is the last (seconds of a monotonic clock); heartbeats of nodes are none.
     """
 
     def __init__(self, api: Api) -> None:
@@ -60,10 +62,9 @@ class Mirror:
         self.left_out: dict[str, str] = {}
         self.version = 0
         self.last_change = time.monotonic()
-        self._listed: set[Kind] = set()
         self._closed = Event()
 
-    def start(self, patience: float = 30.0) -> None:
+    def start(self) -> None:
         """List everything, and follow it from then on.
 
         Raises Refused if the cluster cannot be listed at all: the first failure is told at once.
@@ -86,8 +87,9 @@ class Mirror:
             self._replace(kind, self.api.list(kind)[0])
 
     def close(self) -> None:
-        """Stop following; watches end by themselves."""
+        """Stop following, and hang up."""
         self._closed.set()
+        self.api.hang_up()
 
     def snapshot(self, name: str = "live") -> Pods:
         """The cluster as a scenario, in milliseconds; leaving pods hold their nodes."""
@@ -105,6 +107,10 @@ class Mirror:
                 budgets=tuple(self.budgets[key] for key in sorted(self.budgets)),
             )
 
+    def told(self) -> str:
+        """What is wrong with following the cluster; empty if nothing is."""
+        return "; ".join(dict.fromkeys(self.trouble.copy().values()))
+
     def wait(self, version: int, seconds: float) -> int:
         """Wait until something has changed since `version`; the version now."""
         with self.changed:
@@ -112,73 +118,89 @@ class Mirror:
             return self.version
 
     def _follow(self, kind: Kind, version: str) -> None:
-        pause = 0.5
+        pause = _SHORTEST_WAIT
         while not self._closed.is_set():
             try:
                 if not version:
                     objects, version = self.api.list(kind)
                     self._replace(kind, objects)
+                begun = time.monotonic()
                 for what, thing in self.api.watch(kind, version, WATCH):
                     version = str((thing.get("metadata") or {}).get("resourceVersion", version))
                     if what != "BOOKMARK":
                         self._note(kind, what, thing)
-                    pause = 0.5
-                    self.trouble.pop(kind, None)
+                    pause = _SHORTEST_WAIT
                     if self._closed.is_set():
                         return
-            except Refused as refused:
+                if time.monotonic() - begun < _SHORTEST_WAIT:  # a proxy that cuts every watch
+                    self._closed.wait(_SHORTEST_WAIT)
+            except Exception as error:  # whatever it is, the mirror must not stand still for good
                 if self._closed.is_set():
                     return
-                if refused.status == 410:
+                version = ""
+                if isinstance(error, Refused) and error.status == 410:
                     LOG.info("watch of %s is too old; listing again", kind)
                 else:
-                    self.trouble[kind] = str(refused)
-                    LOG.warning("%s; trying again in %.1f s", refused, pause)
-                version = ""
-                self._closed.wait(0 if refused.status == 410 else pause)
+                    self.trouble[kind] = str(error)
+                    LOG.warning("%s; trying again in %.1f s", error, pause)
+                self._closed.wait(pause)
                 pause = min(2 * pause, _LONGEST_WAIT)
 
     def _replace(self, kind: Kind, objects: list[dict[str, Any]]) -> None:
         with self.changed:
-            gone = dict.fromkeys(getattr(self, kind))
-            for thing in objects:
-                key = self._put(kind, thing)
-                gone.pop(key, None)
-            for key in gone:
-                del getattr(self, kind)[key]
+            version = self.version
+            present = {self._put(kind, thing) for thing in objects}
+            held = getattr(self, kind)
+            for key in [key for key in held if key not in present]:
+                self._drop(kind, key)
+            for about in [about for about in self.left_out if about.startswith(f"{kind} ")]:
+                if about.removeprefix(f"{kind} ") not in present:
+                    del self.left_out[about]
             self.trouble.pop(kind, None)
-            self._tell()
+            self._tell(version)
 
     def _note(self, kind: Kind, what: str, thing: dict[str, Any]) -> None:
         with self.changed:
+            version = self.version
             if what == "DELETED":
                 key = _key(kind, thing)
                 seen = self.pods.get(key) if kind == "pods" else None
                 uid = (thing.get("metadata") or {}).get("uid", "")
                 if seen is None or seen.uid == uid:
-                    getattr(self, kind).pop(key, None)
+                    self._drop(kind, key)
+                    self.left_out.pop(f"{kind} {key}", None)
             else:
                 self._put(kind, thing)
-            self._tell()
+            self._tell(version)
 
-    def _tell(self) -> None:
-        self.version += 1
-        self.last_change = time.monotonic()
-        self.changed.notify_all()
+    def _tell(self, version: int) -> None:
+        """Wake who waits, if anything has changed since `version`."""
+        if self.version != version:
+            self.last_change = time.monotonic()
+            self.changed.notify_all()
+
+    def _hold(self, kind: Kind, key: str, value: Node | Seen | Budget) -> None:
+        if getattr(self, kind).get(key) != value:
+            getattr(self, kind)[key] = value
+            self.version += 1
+
+    def _drop(self, kind: Kind, key: str) -> None:
+        if getattr(self, kind).pop(key, None) is not None:
+            self.version += 1
 
     def _put(self, kind: Kind, thing: dict[str, Any]) -> str:
         """Take up an object; one that cannot be read is left out, and said so once."""
         key = _key(kind, thing)
         try:
             if kind == "nodes":
-                self.nodes[key] = node_of(thing)
+                self._hold(kind, key, node_of(thing))
             elif kind == "budgets":
-                self.budgets[key] = budget_of(thing)
+                self._hold(kind, key, budget_of(thing))
             else:
                 self._put_pod(key, thing)
             self.left_out.pop(f"{kind} {key}", None)
         except InputError as error:
-            getattr(self, kind).pop(key, None)
+            self._drop(kind, key)
             if f"{kind} {key}" not in self.left_out:
                 self.left_out[f"{kind} {key}"] = str(error)
                 LOG.warning("left out: %s", error)
@@ -187,7 +209,7 @@ class Mirror:
     def _put_pod(self, key: str, thing: dict[str, Any]) -> None:
         pod = pod_of(thing)
         if pod is None:
-            self.pods.pop(key, None)
+            self._drop("pods", key)
             return
         metadata, spec = thing.get("metadata") or {}, thing.get("spec") or {}
         before = self.pods.get(key)
@@ -199,7 +221,7 @@ class Mirror:
             if one.get("controller")
         ]
         conditions = (thing.get("status") or {}).get("conditions") or ()
-        self.pods[key] = Seen(
+        seen = Seen(
             pod,
             uid,
             makers[0] if makers else "",
@@ -211,6 +233,7 @@ class Mirror:
             "deletionTimestamp" in metadata,
             before.since if same and before is not None else time.monotonic(),
         )
+        self._hold("pods", key, seen)
 
 
 def alike(one: Seen, other: Seen) -> bool:

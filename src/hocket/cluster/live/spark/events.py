@@ -12,12 +12,15 @@ from hocket.core.extras import need
 QUEUE = "hocket"
 """The listener has a queue of its own in Spark, so that it delays no other listener."""
 
+KEPT = 1000
+"""Of so many stages that ended last it is kept what they took; most are never asked for."""
+
 
 class StageEvents:
     """Implements Spark's listener interface through Py4J's callback server.
 
     `wake` is called, from a thread of Py4J, whenever a stage begins or ends. What the tasks of
-    ended stages took is kept until it is asked for.
+    ended stages took is kept until it is asked for, or `KEPT` others have ended since.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -35,6 +38,8 @@ class StageEvents:
         info = event.stageInfo()
         with self._lock:
             self._work[int(info.stageId())] = int(info.taskMetrics().executorRunTime())
+            while len(self._work) > KEPT:
+                del self._work[next(iter(self._work))]
         self._wake()
 
     def __getattr__(self, name: str) -> Callable[..., None]:
@@ -66,13 +71,17 @@ def attach(context: Any, listener: StageEvents) -> Callable[[], None]:
     gateway = need("pyspark.java_gateway", "spark")
     gateway.ensure_callback_server_started(context._gateway)
     scala = context._jsc.sc()
+    # Each time that Py4J hands the listener over it is another object to Java; this is one of them.
+    held = context._jvm.java.util.ArrayList()
+    held.add(listener)
+    known = held.get(0)
     try:
-        scala.listenerBus().addToQueue(listener, QUEUE)
+        scala.listenerBus().addToQueue(known, QUEUE)
     except need("py4j.protocol", "spark").Py4JError:
-        scala.addSparkListener(listener)
+        scala.addSparkListener(known)
 
     def detach() -> None:
         with contextlib.suppress(Exception):  # the context may be gone already
-            scala.removeSparkListener(listener)
+            scala.removeSparkListener(known)
 
     return detach

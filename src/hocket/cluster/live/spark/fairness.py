@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from statistics import median
 from threading import Event, Lock
 from types import TracebackType
@@ -14,7 +16,7 @@ from typing import Any, Literal
 
 from hocket.cluster.live.spark.book import Book, Noted
 from hocket.cluster.live.spark.gate import Gate
-from hocket.cluster.live.spark.job import LiveJob
+from hocket.cluster.live.spark.job import GROUP, LiveJob
 from hocket.cluster.live.spark.partitions import session_for
 from hocket.cluster.live.spark.ranker import Ranker
 from hocket.cluster.live.spark.ranking import JOB, POOL, USER, reason_against
@@ -22,6 +24,8 @@ from hocket.core.errors import UserError
 from hocket.core.extras import need
 from hocket.core.load import load_policy
 from hocket.core.policy import Policy
+
+LEVELS = ("auto", "live", "public")
 
 PAST = 20
 """Of so many past jobs of a kind the median is what the next one is expected to take."""
@@ -51,10 +55,13 @@ class UserFairness:
     ) -> None:
         """`spark` is a classic SparkSession; `record` keeps every decision (`decisions`).
 
-        Raises UserError for a policy that cannot run live, for a session of Spark Connect, and
-        where `level` is ``live`` and this Spark does not allow it; MissingExtra without PySpark.
+        Raises UserError for a policy that cannot run live, for a session of Spark Connect or one
+        that has been stopped, and where `level` is ``live`` and this Spark does not allow it;
+        MissingExtra without PySpark.
         """
         need("pyspark", "spark")
+        if level not in LEVELS:
+            raise UserError(f"level is {level!r}; it is one of {', '.join(LEVELS)}")
         self.policy = policy if isinstance(policy, Policy) else load_policy(policy)
         self.spark, self.context = spark, _context(spark)
         self.cores = int(self.context.defaultParallelism)
@@ -74,7 +81,7 @@ class UserFairness:
         self._lock = Lock()
         self._idle = Event()
         self._idle.set()
-        self._open = False
+        self._open = self._entered = False
 
     @property
     def failed(self) -> str:
@@ -103,6 +110,8 @@ class UserFairness:
         """
         if not user or not isinstance(user, str):
             raise UserError(f"a job needs the name of its user, not {user!r}")
+        if not callable(work):
+            raise UserError(f"work is a function of a session, not {type(work).__name__}")
         if estimate is not None and not (math.isfinite(estimate) and estimate >= 0):
             raise UserError(f"an estimate is core-seconds, 0 or more, not {estimate!r}")
         with self._lock:
@@ -124,8 +133,24 @@ class UserFairness:
         return job
 
     def __enter__(self) -> UserFairness:
-        """Begin to order the jobs."""
-        self._order.start()
+        """Begin to order the jobs.
+
+        Raises UserError a second time, and while another one orders the jobs of this SparkContext.
+        """
+        if self._entered:
+            raise UserError("a UserFairness serves for one `with`; make another")
+        with _TAKEN_LOCK:
+            if id(self.context) in _TAKEN:
+                raise UserError(
+                    "another UserFairness orders the jobs of this SparkContext; submit to that one"
+                )
+            _TAKEN.add(id(self.context))
+        self._entered = True
+        try:
+            self._order.start()
+        except BaseException:
+            self._leave()
+            raise
         self._open = True
         return self
 
@@ -135,21 +160,42 @@ class UserFairness:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait until all jobs are over; after an error, cancel them first."""
+        """Wait until all jobs are over; after an error, or if interrupted, cancel them first."""
         with self._lock:
             self._open = False
+        try:
+            if kind is not None:
+                self._cancel_all()
+            self._idle.wait()
+        except BaseException:
+            self._cancel_all()
+            raise
+        finally:
+            self._order.close()
+            self._leave()
+
+    def _cancel_all(self) -> None:
+        with self._lock:
             left = list(self._jobs.values())
-        if kind is not None:
-            for job in left:
-                job.cancel()
-        self._idle.wait()
-        self._order.close()
+        for job in left:
+            job.cancel()
+
+    def _leave(self) -> None:
+        with _TAKEN_LOCK:
+            _TAKEN.discard(id(self.context))
 
     def _begin(self, job: LiveJob) -> None:
-        """Start a job's thread, which Spark ties to the local properties that are set in it."""
-        thread = need("pyspark", "spark").InheritableThread(target=self._run, args=(job,))
-        thread.daemon = True
-        thread.start()
+        """Start a job's thread, which Spark ties to the local properties that are set in it.
+
+        Where there is no Spark any more, that is how the job ends.
+        """
+        try:
+            thread = need("pyspark", "spark").InheritableThread(target=self._run, args=(job,))
+            thread.daemon = True
+            thread.start()
+        except BaseException as error:
+            if job.set_running_or_notify_cancel():
+                job.set_exception(self._told(error))
 
     def _run(self, job: LiveJob) -> None:
         if not job.set_running_or_notify_cancel():
@@ -158,13 +204,32 @@ class UserFairness:
             self.context.setJobGroup(job.group, f"{job.user}: {job.kind}", interruptOnCancel=False)
             for key, value in ((USER, job.user), (JOB, str(job.number)), (POOL, job.user)):
                 self.context.setLocalProperty(key, value)
+            self._tag(job.group)
             if job.cancelling:  # between its turn and this line
                 raise CancelledError
             result = job.work(self._session(job))
+            if job.cancelling:  # it has caught what stopped it
+                raise CancelledError
         except BaseException as error:
-            job.set_exception(CancelledError() if job.cancelling else error)
+            job.set_exception(CancelledError() if job.cancelling else self._told(error))
         else:
             job.set_result(result)
+
+    def _tag(self, group: str) -> None:
+        """Mark what this thread starts, from Spark 3.5 on; the tag of a job that submits is off."""
+        if hasattr(self.context, "addJobTag"):
+            for tag in self.context.getJobTags():
+                if tag.startswith(GROUP):
+                    self.context.removeJobTag(tag)
+            self.context.addJobTag(group)
+
+    def _told(self, error: BaseException) -> BaseException:
+        """The error of a job; PySpark has no words for a context that has been stopped."""
+        if getattr(self.context, "_jsc", None) is not None:
+            return error
+        found = UserError("there is no Spark any more: the SparkContext has been stopped")
+        found.__cause__ = error
+        return found
 
     def _session(self, job: LiveJob) -> Any:
         """The session of a job, cut by what it or earlier jobs of its kind were said to take."""
@@ -184,18 +249,32 @@ class UserFairness:
                 self._idle.set()
 
     def _stop(self, group: str) -> None:
-        self.context.cancelJobGroup(group)
+        """Stop what runs in a job's group, or with its tag where the job has set its own group."""
+        with suppress(Exception):  # the context may be gone, and what ran with it
+            self.context.cancelJobGroup(group)
+            if hasattr(self.context, "cancelJobsWithTag"):
+                self.context.cancelJobsWithTag(group)
 
     def _clock(self) -> int:
         return int((time.monotonic() - self._begun) * 1000)
 
 
+_TAKEN: set[int] = set()
+_TAKEN_LOCK = Lock()
+"""The contexts whose jobs are being ordered; there is one order of each."""
+
+
 def _context(spark: Any) -> Any:
     """The SparkContext of a session, which Spark Connect has none of."""
     try:
-        return spark.sparkContext
+        found = spark.sparkContext
     except Exception as error:
         raise UserError(
             "this session has no SparkContext of its own (Spark Connect?); users are told apart in "
             "the driver, so run there, with a classic SparkSession"
         ) from error
+    if getattr(found, "_jsc", None) is None:
+        raise UserError("the SparkContext of this session has been stopped; make a new session")
+    if os.environ.get("PYSPARK_PIN_THREAD", "true").lower() != "true":
+        raise UserError("Spark tells users apart by their threads; unset PYSPARK_PIN_THREAD=false")
+    return found

@@ -19,7 +19,7 @@ EVERY = 0.02
 """Seconds between two looks at what Spark has to do."""
 
 SETTLING = 0.25
-"""Seconds that a job that was let in may take until its first stage is seen."""
+"""Seconds for which a job that was let in keeps out others while no stage of it has been seen."""
 
 
 class Gate:
@@ -36,7 +36,7 @@ class Gate:
         self._context, self._book, self._clock = context, book, clock
         self._new: list[tuple[LiveJob, Callable[[LiveJob], None]]] = []
         self._waiting: dict[int, tuple[LiveJob, Callable[[LiveJob], None]]] = {}
-        self._inside: dict[int, int] = {}  # number of the job, and when it was let in
+        self._inside: dict[int, tuple[LiveJob, int]] = {}  # by number, and when it was let in
         self._over: list[LiveJob] = []
         self._lock = Lock()
         self._news, self._closed = Event(), Event()
@@ -58,7 +58,8 @@ class Gate:
     def over(self, job: LiveJob) -> None:
         """Note that a job is over, or will never begin."""
         with self._lock:
-            self._over.append(job)
+            if not self.failed:
+                self._over.append(job)
         self._news.set()
 
     def close(self) -> None:
@@ -84,9 +85,9 @@ class Gate:
         with self._lock:
             new, self._new = self._new, []
             over, self._over = self._over, []
-        for job, begin in new:
+            self._waiting |= {job.number: (job, begin) for job, begin in new}
+        for job, _ in new:
             state = self._book.job(job.number, job.user, job.kind, f"{job.user}#{job.number}", now)
-            self._waiting[job.number] = (job, begin)
             self._book.submit(job.number, state, 1, job.estimate, now)
         for job in over:
             if job.number in self._waiting:  # cancelled before its turn
@@ -100,17 +101,19 @@ class Gate:
             self.ranked += 1
             job, begin = self._waiting.pop(number)
             self._book.stages[number].waiting, self._book.stages[number].running = 0, 1
-            self._inside[number] = now
+            self._inside[number] = (job, now)
             begin(job)
 
     def _room(self, now: int) -> bool:
         """Whether another job would find a core, or soon will."""
         if not self._inside:
             return True
-        if any(now - since < SETTLING * 1000 for since in self._inside.values()):
-            return False
         tracker = self._context.statusTracker()
-        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+        active = tracker.getActiveStageIds()
+        for job, since in self._inside.values():
+            if now - since < SETTLING * 1000 and not _seen(tracker, job, active):
+                return False
+        stages = [tracker.getStageInfo(stage) for stage in active]
         return not any(
             info.numTasks - info.numCompletedTasks - info.numActiveTasks > 0
             for info in stages
@@ -121,6 +124,15 @@ class Gate:
         with self._lock:
             self.failed = why or self.failed
             left = [*self._waiting.values(), *self._new]
-            self._waiting, self._new = {}, []
+            self._waiting, self._new, self._over = {}, [], []
         for job, begin in left:
             begin(job)
+
+
+def _seen(tracker: Any, job: LiveJob, active: list[int]) -> bool:
+    """Whether a stage of a job runs, or has run."""
+    for number in tracker.getJobIdsForGroup(job.group):
+        found = tracker.getJobInfo(number)
+        if found is None or found.status != "RUNNING" or not set(active).isdisjoint(found.stageIds):
+            return True
+    return False

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
+from itertools import count
+from threading import Thread
 from typing import Any
+
+GROUP = "hocket-"
+"""How the names of jobs' groups and tags begin."""
+
+_GROUPS = count()
+
+
+AGAIN = 0.2
+"""Seconds after which what a cancelled job has started meanwhile is stopped too."""
 
 
 class LiveJob(Future[Any]):
@@ -13,7 +24,7 @@ class LiveJob(Future[Any]):
     - `number`, `user`, `kind`: counted from 0; who submitted it; what it is like
     - `estimate`: core-milliseconds that whoever submitted it expects, or None
     - `done_work`: core-milliseconds that its finished stages took
-    - `group`: the Spark job group in which it runs
+    - `group`: the Spark job group in which it runs, and no other job of this process
     """
 
     def __init__(
@@ -33,8 +44,8 @@ class LiveJob(Future[Any]):
         self.work = work
         self.kind = kind
         self.estimate = estimate
-        self.group = f"hocket-{number}"
-        self.cancelling = False
+        self.group = f"{GROUP}{next(_GROUPS)}"
+        self.cancelling = self._stopping = False
         self.done_work = 0
         self._stop = stop
 
@@ -46,7 +57,8 @@ class LiveJob(Future[Any]):
     def cancel(self) -> bool:
         """Give the job up, whether it waits or runs; False if it is over already.
 
-        What it has running on executors is stopped; `result` raises CancelledError in the end.
+        What it has running on executors is stopped, and what it starts after that; `result` raises
+        CancelledError in the end.
         """
         self.cancelling = True
         if super().cancel():
@@ -54,4 +66,11 @@ class LiveJob(Future[Any]):
         if self.done():
             return False
         self._stop(self.group)
+        if not self._stopping:
+            self._stopping = True
+            Thread(target=self._stop_again, name=f"{self.group}-stop", daemon=True).start()
         return True
+
+    def _stop_again(self) -> None:
+        while not wait([self], timeout=AGAIN).done:
+            self._stop(self.group)

@@ -25,7 +25,8 @@ IDLE = 1.0
 """The same while no stage is known: an event may be lost, Spark drops what comes too fast."""
 
 UNHEARD = 2.0
-"""Seconds for which the end of a stage is waited for when its task set has gone."""
+"""Seconds for which the end of a stage is waited for when its task set has gone, and without a
+stage after which work that did not come through `submit` is over."""
 
 
 class Ranker:
@@ -48,7 +49,9 @@ class Ranker:
         self._detach: Callable[[], None] = _nothing
         self._events = StageEvents(self._news.set)
         self._gone: dict[int, float] = {}
-        self._others: dict[str, int] = {}
+        self._others: dict[tuple[str, str], int] = {}  # numbers of jobs by user and cause
+        self._foreigners = 0
+        self._quiet: dict[int, float] = {}  # since when these jobs have no stage
         self._thread = Thread(target=self._run, name="hocket-ranker", daemon=True)
 
     def start(self) -> None:
@@ -59,13 +62,15 @@ class Ranker:
     def admit(self, job: LiveJob, begin: Callable[[LiveJob], None]) -> None:
         """Let a job begin at once; its stages will be ranked."""
         with self._lock:
-            self._jobs[job.number] = job
+            if not self.failed:
+                self._jobs[job.number] = job
         begin(job)
 
     def over(self, job: LiveJob) -> None:
         """Note that a job is over."""
         with self._lock:
-            self._over.append(job.number)
+            if not self.failed:
+                self._over.append(job.number)
         self._news.set()
 
     def close(self) -> None:
@@ -85,7 +90,9 @@ class Ranker:
                     time.sleep(SOON)
                     self._look()
         except Exception as error:
-            self.failed = f"{type(error).__name__}: {error}".splitlines()[0]
+            with self._lock:
+                self.failed = f"{type(error).__name__}: {error}".splitlines()[0]
+                self._jobs, self._over = {}, []
             if not self._closed.is_set():
                 LOG.warning("ranking has ended, Spark's own order goes on: %s", self.failed)
 
@@ -95,9 +102,11 @@ class Ranker:
         self._finish({one.stage for one in found}, now)
         for one in found:
             self._note(one, now)
-        with self._lock:
-            over, self._over = self._over, []
-        for number in over:
+        busy = {stage.job.number for stage in self._book.stages.values()}
+        with self._lock:  # what is cancelled may have stages for a moment yet
+            over = [number for number in self._over if number not in busy]
+            self._over = [number for number in self._over if number in busy]
+        for number in over + self._quiet_since(busy):
             self._book.job_done(number, now)
             with self._lock:
                 self._jobs.pop(number, None)
@@ -111,7 +120,7 @@ class Ranker:
         if stage is None:
             with self._lock:
                 live = self._jobs.get(one.job) if one.job is not None else None
-            number = self._foreign(one.user) if live is None else live.number
+            number = self._foreign(one) if live is None else live.number
             kind = "" if live is None else live.kind
             job = self._book.job(number, one.user, kind, f"{one.user}#{number}", now)
             given = None if live is None else live.remaining
@@ -120,9 +129,25 @@ class Ranker:
         stage.running = one.running
         stage.waiting = max(one.tasks - one.done - one.running, 0)
 
-    def _foreign(self, user: str) -> int:
-        """Work that did not come through `submit` is one job, without end, of each user."""
-        return self._others.setdefault(user, -1 - len(self._others))
+    def _foreign(self, one: TaskSet) -> int:
+        """What did not come through `submit` is a job for each SQL query, else for each Spark job.
+
+        Its number is negative.
+        """
+        key = (one.user, one.cause)
+        if key not in self._others:
+            self._foreigners += 1
+            self._others[key] = -self._foreigners
+        return self._others[key]
+
+    def _quiet_since(self, busy: set[int]) -> list[int]:
+        """Those jobs that are over, as far as can be told: nobody says so of foreign ones."""
+        seconds = time.monotonic()
+        foreign = [number for number in self._others.values() if number not in busy]
+        self._quiet = {number: self._quiet.get(number, seconds) for number in foreign}
+        over = [number for number, since in self._quiet.items() if seconds - since > UNHEARD]
+        self._others = {key: number for key, number in self._others.items() if number not in over}
+        return over
 
     def _finish(self, alive: set[int], now: int) -> None:
         """Tell the policy of stages whose task sets have gone, with the work that was measured."""
@@ -131,7 +156,7 @@ class Ranker:
             work = self._events.work(number)
             since = self._gone.setdefault(number, seconds)
             if work is None and seconds - since < UNHEARD:
-                self._book.stages[number].waiting = 0
+                self._book.stages[number].waiting = self._book.stages[number].running = 0
                 continue
             del self._gone[number]
             job = self._book.stages[number].job

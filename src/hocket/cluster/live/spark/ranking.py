@@ -19,6 +19,7 @@ USER, JOB = "hocket.user", "hocket.job"
 """Local properties that tell to which user and job a stage belongs."""
 
 POOL = "spark.scheduler.pool"
+QUERY = "spark.sql.execution.id"
 NOBODY = "nobody"
 """The user of stages that say nothing."""
 
@@ -29,6 +30,7 @@ class TaskSet(NamedTuple):
     - `stage`, `attempt`; `tasks`, `running`, `done`: how many
     - `user`, `job`: of whom, and the number of the `LiveJob`, None for work that did not come
       through `submit`
+    - `cause`: the SQL query that it serves, else the Spark job
     """
 
     stage: int
@@ -38,6 +40,7 @@ class TaskSet(NamedTuple):
     done: int
     user: str
     job: int | None
+    cause: str
 
 
 def reason_against(context: Any) -> str:
@@ -61,47 +64,53 @@ class TaskSets:
     def __init__(self, context: Any) -> None:
         """Nothing is asked yet."""
         self._context = context
-        self._fixed: dict[tuple[int, int], tuple[int, str, int | None]] = {}
-        self._managers: dict[int, Any] = {}
-        self._ranks: dict[int, int] = {}
+        self._fixed: dict[tuple[int, int], tuple[int, str, int | None, str]] = {}
+        self._managers: dict[int, tuple[int, Any]] = {}  # by stage: the attempt that counts
+        self._ranks: dict[tuple[int, int], int] = {}  # what was written, by stage and attempt
 
     def now(self) -> list[TaskSet]:
         """Those that have not ended, in Spark's own order of submission."""
         found: list[TaskSet] = []
-        managers: dict[int, Any] = {}
+        managers: dict[int, tuple[int, Any]] = {}
         for manager in _queue(self._context).toArray():
             key = (int(manager.stageId()), int(manager.taskSet().stageAttemptId()))
             if key not in self._fixed:
                 self._fixed[key] = (int(manager.numTasks()), *_whose(manager))
-            if managers.get(key[0]) is None or not manager.isZombie():
-                managers[key[0]] = manager
             if manager.isZombie():
                 continue
-            tasks, user, job = self._fixed[key]
+            managers[key[0]] = (key[1], manager)
+            tasks, user, job, cause = self._fixed[key]
             running, done = int(manager.runningTasks()), int(manager.tasksSuccessful())
-            found.append(TaskSet(*key, tasks, running, done, user, job))
+            found.append(TaskSet(*key, tasks, running, done, user, job, cause))
         alive = {(one.stage, one.attempt) for one in found}
         self._fixed = {key: value for key, value in self._fixed.items() if key in alive}
         self._managers = managers
-        self._ranks = {stage: rank for stage, rank in self._ranks.items() if stage in managers}
+        self._ranks = {key: rank for key, rank in self._ranks.items() if key in alive}
         return found
 
     def rank(self, stages: list[int]) -> None:
         """Let free cores go to these stages in this order, before all others."""
         for rank, stage in enumerate(stages, -len(stages)):  # jobs have numbers from 0 on
-            if stage in self._managers and self._ranks.get(stage) != rank:
-                getattr(self._managers[stage], "priority_$eq")(rank)
-                self._ranks[stage] = rank
+            if stage not in self._managers:
+                continue
+            attempt, manager = self._managers[stage]
+            if self._ranks.get((stage, attempt)) != rank:
+                getattr(manager, "priority_$eq")(rank)
+                self._ranks[stage, attempt] = rank
 
 
 def _queue(context: Any) -> Any:
     return context._jsc.sc().taskScheduler().rootPool().schedulableQueue()
 
 
-def _whose(manager: Any) -> tuple[str, int | None]:
+def _whose(manager: Any) -> tuple[str, int | None, str]:
+    """User, number of the LiveJob and cause; a task set is made with the number of its Spark job
+    as its priority."""
+    cause = f"job {manager.taskSet().priority()}"
     properties = manager.taskSet().properties()
     if properties is None:
-        return NOBODY, None
+        return NOBODY, None, cause
     user = properties.getProperty(USER) or properties.getProperty(POOL) or NOBODY
-    job = properties.getProperty(JOB)
-    return str(user), None if job is None else int(job)
+    job, query = properties.getProperty(JOB), properties.getProperty(QUERY)
+    cause = cause if query is None else f"query {query}"
+    return str(user), None if job is None else int(job), cause
