@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hocket.cluster.model.covering import Covering
 from hocket.cluster.model.pods import Pod
 from hocket.cluster.model.rules import Budget
 
@@ -13,6 +14,7 @@ class Budgets:
 
     - `pods[b]`: how many pods budget b covers that have come and not ended
     - `up[b]`: how many of these are on a node and not leaving it
+    - `covering(pod)`: the numbers of the budgets that cover a pod
     """
 
     def __init__(self, budgets: tuple[Budget, ...]) -> None:
@@ -20,7 +22,7 @@ class Budgets:
         self.budgets = budgets
         self.pods = [0] * len(budgets)
         self.up = [0] * len(budgets)
-        self._covering: dict[object, tuple[int, ...]] = {}
+        self.covering = Covering(budgets).of
 
     @classmethod
     def of(cls, budgets: tuple[Budget, ...], up: Iterable[Pod], others: Iterable[Pod]) -> Budgets:
@@ -33,20 +35,6 @@ class Budgets:
             for pod in others:
                 books.come(pod)
         return books
-
-    def covering(self, pod: Pod) -> tuple[int, ...]:
-        """The numbers of the budgets that cover a pod."""
-        if not self.budgets:
-            return ()
-        kind = (pod.namespace, tuple(sorted(pod.labels.items())))
-        known = self._covering.get(kind)
-        if known is None:
-            known = self._covering[kind] = tuple(
-                b
-                for b, budget in enumerate(self.budgets)
-                if budget.covers(pod.namespace, pod.labels)
-            )
-        return known
 
     def come(self, pod: Pod, by: int = 1) -> None:
         """A pod has come; with `by` -1, it has ended."""

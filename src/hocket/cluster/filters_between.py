@@ -40,6 +40,22 @@ def who(term: Term, namespace: str) -> Who:
     return term.namespaces or (namespace,), term.selector
 
 
+def wanted_near(pod: Pod) -> Who:
+    """The pods that count for the terms `near` of a pod: those that all of them mean.
+
+    Each term asks for one of these in its own topology, as the InterPodAffinity filter of
+    kube-scheduler has it; a pod that only some of the terms mean counts for none.
+    """
+    namespaces: tuple[str, ...] = ("*",)
+    for term in pod.near:
+        named, _ = who(term, pod.namespace)
+        if "*" in namespaces:
+            namespaces = named
+        elif "*" not in named:
+            namespaces = tuple(name for name in namespaces if name in named)
+    return namespaces, tuple(expression for term in pod.near for expression in term.selector)
+
+
 def means(wanted: Who, pod: Pod) -> bool:
     """Whether a pod is among those meant."""
     namespaces, selector = wanted
@@ -153,12 +169,12 @@ class Between:
             yield from self._spread_masks(pod, leaving)
         if pod.near:
             allowed = np.ones(self._nodes, dtype=np.bool_)
+            wanted = wanted_near(pod)
+            counts = self.meant(wanted)
+            first = not counts.any() and means(wanted, pod)
             for term in pod.near:
-                counts = self.meant(who(term, pod.namespace))
-                near = self.around(counts, term.topology) > 0
-                if not counts.any() and means(who(term, pod.namespace), pod):
-                    near = self.domains(term.topology) >= 0
-                allowed &= near
+                around = self.around(counts, term.topology) > 0
+                allowed &= self.domains(term.topology) >= 0 if first else around
             yield NEAR, allowed
         if pod.apart:
             allowed = np.ones(self._nodes, dtype=np.bool_)
@@ -193,23 +209,21 @@ class Between:
         changes = [*((other, -1) for other in gone), *((other, 1) for other in come)]
         if any(spread.hard for spread in pod.spread):
             yield from self._spread_refusals(pod, node, leaving, changes)
-        for term in pod.near:
-            if not self._near_here(term, pod, node, changes):
-                yield NEAR
+        if pod.near and not self._near_here(pod, node, changes):
+            yield NEAR
         for term in pod.apart:
             wanted = who(term, pod.namespace)
             if self._there(self.meant(wanted), term, node, _change(changes, wanted)):
                 yield APART
         yield from self._kept_apart(pod, node, changes)
 
-    def _near_here(self, term: Term, pod: Pod, node: int, changes: list[tuple[Pod, int]]) -> bool:
-        if self.domains(term.topology)[node] < 0:
-            return False
-        wanted = who(term, pod.namespace)
+    def _near_here(self, pod: Pod, node: int, changes: list[tuple[Pod, int]]) -> bool:
+        wanted = wanted_near(pod)
         counts, change = self.meant(wanted), _change(changes, wanted)
-        if self._there(counts, term, node, change) > 0:
+        if all(self._there(counts, term, node, change) > 0 for term in pod.near):
             return True
-        return not int(counts.sum()) + change and means(wanted, pod)
+        labelled = all(self.domains(term.topology)[node] >= 0 for term in pod.near)
+        return labelled and not int(counts.sum()) + change and means(wanted, pod)
 
     def _kept_apart(self, pod: Pod, node: int, changes: list[tuple[Pod, int]]) -> Iterator[str]:
         for borne, counts in self.facing(pod):

@@ -169,9 +169,13 @@ class State:
     def snapshot(self, cluster: Pods, waiting: Iterable[Pod]) -> Pods:
         """The present as a scenario: what runs, in the order of nodes, then what waits."""
         running = [
-            msgspec.structs.replace(pod, node=node.name, arrival=0)
+            msgspec.structs.replace(
+                pod, node=node.name, arrival=0, drained=pod.drained and pod.node == node.name
+            )
             for node, pods in zip(self.nodes, self.on, strict=True)
             for pod in pods.values()
         ]
-        pending = [msgspec.structs.replace(pod, node=None, arrival=0) for pod in waiting]
+        pending = [
+            msgspec.structs.replace(pod, node=None, arrival=0, drained=False) for pod in waiting
+        ]
         return msgspec.structs.replace(cluster, pods=(*running, *pending), horizon=None, remarks=())

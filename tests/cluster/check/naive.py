@@ -69,10 +69,10 @@ def _near(on: On, pod: Pod, node: Node, term: Term) -> bool:
     domain = node.label(term.topology)
     if domain is None:
         return False
-    meant = [at for other, at, _ in on if _means(term, pod, other)]
+    meant = [at for other, at, _ in on if all(_means(t, pod, other) for t in pod.near)]
     if any(at.label(term.topology) == domain for at in meant):
         return True
-    return not meant and _means(term, pod, pod)
+    return not meant and all(_means(t, pod, pod) for t in pod.near)
 
 
 def _apart(on: On, pod: Pod, node: Node) -> bool:

@@ -86,9 +86,9 @@ def _near(pod: Pod, node: Node, placed: Placed) -> bool:
     for term in pod.near:
         if term.topology not in node.described:
             return False
-        meant = [at for other, at, _ in placed if _meant(term, pod, other)]
+        meant = [at for p, at, _ in placed if all(_meant(t, pod, p) for t in pod.near)]
         if not meant:
-            if not _meant(term, pod, pod):
+            if not all(_meant(t, pod, pod) for t in pod.near):
                 return False
         elif not [at for at in meant if _same(term.topology, node, at)]:
             return False

@@ -94,7 +94,7 @@ def _pods(draw: st.DrawFn) -> Pod:
         labels=draw(labels),
         selector=draw(_few(places, 1)),
         affinity=draw(_few(_few(places, 1))),
-        near=draw(_few(terms, 1)),
+        near=draw(_few(terms, 2)),
         apart=draw(_few(terms, 1)),
         spread=draw(_few(spreads)),
         tolerations=draw(_few(tolerations)),

@@ -6,7 +6,7 @@ import pytest
 
 from hocket.cluster.filters import feasible, ineligible, refusal, summary
 from hocket.cluster.model.labels import Expression
-from hocket.cluster.model.pods import Node, Pod
+from hocket.cluster.model.pods import Node, Pod, Pods
 from hocket.cluster.model.rules import Spread, Taint, Term, Toleration
 from hocket.cluster.state import State
 
@@ -130,3 +130,27 @@ def test_tolerations(toleration: Toleration, borne: bool) -> None:
     node = Node(name="n", allocatable=CORE, taints=(taint,))
     wanted = "" if borne else "node(s) had untolerated taint {team: a}"
     assert ineligible(_pod(tolerations=(toleration,)), node) == wanted
+
+
+def test_each_term_asks_for_a_pod_that_all_terms_mean() -> None:
+    """As kube-scheduler has it: one pod of each kind beside it is not enough."""
+    zone = "topology.kubernetes.io/zone"
+    web = Expression(key="app", values=("web",))
+    fast = Expression(key="tier", values=("fast",))
+    nodes = tuple(
+        Node(name=name, allocatable=CORE, labels={zone: z})
+        for name, z in (("n0", "x"), ("n1", "x"), ("n2", "y"), ("n3", "y"))
+    )
+    asks = _pod("p", near=(Term(selector=(web,)), Term(selector=(fast,), topology=zone)))
+    halves = (
+        _pod("a", node="n0", labels={"app": "web"}),
+        _pod("b", node="n1", labels={"tier": "fast"}),
+    )
+    state = State.of(Pods(nodes=nodes, pods=halves))
+    assert not feasible(state, asks).any()
+    whole = _pod("c", node="n2", labels={"app": "web", "tier": "fast"})
+    state = State.of(Pods(nodes=nodes, pods=(*halves, whole)))
+    assert feasible(state, asks).tolist() == [False, False, True, False]
+    assert [not refusal(state, asks, j) for j in range(4)] == [False, False, True, False]
+    both = _pod("d", labels={"app": "web", "tier": "fast"}, near=asks.near)
+    assert feasible(State.of(Pods(nodes=nodes, pods=halves)), both).all()

@@ -107,11 +107,13 @@ def test_of_records_of_one_pod_that_with_a_node_counts() -> None:
         assert found.notes() == ("left out: 1 records of pods that stand there already",)
 
 
-def test_records_are_told_by_uid_and_by_name() -> None:
-    renamed, reborn = pod("p1"), pod("p0", node="n0")
+def test_records_are_told_by_name() -> None:
+    renamed, reborn = pod("p1", node="n0"), pod("p0", node="n0")
     renamed["metadata"]["uid"] = "pod-p0"
     reborn["metadata"]["uid"] = "another"
-    assert keys(read(node(), pod("p0"), renamed)) == ["shop/p0"]
+    both = read(node(), pod("p0"), renamed)
+    assert keys(both) == ["shop/p0", "shop/p1"]  # what runs is never forgotten
+    assert both.notes() == ("pods of different names have the same UID: shop/p1 and shop/p0",)
     assert [p.node for p in read(node(), pod("p0"), reborn).pods] == ["n0"]
     elsewhere = pod("p0")
     elsewhere["metadata"] |= {"uid": "", "namespace": "other"}
@@ -237,8 +239,9 @@ def test_contradictory_affinity_is_named(tmp_path: Path) -> None:
     affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
     path = tmp_path / "a.json"
     path.write_text(text(node(), pod(nodeSelector={"zone": "a"}, affinity=affinity)))
-    with pytest.raises(InputError, match=r"label 'zone'.*\(pod shop/p0\)"):
-        hocket.load(path)
+    (told,) = hocket.load(path).notes()  # a cluster may have such pods, which wait for ever
+    assert told.startswith("contradictory affinity")
+    assert told.endswith("of label 'zone': shop/p0")
 
 
 # Texts that are broken

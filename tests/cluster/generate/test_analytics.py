@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hocket.cluster.generate import analytics, macro
-from hocket.cluster.generate.analytics import CORES, KINDS, OVERHEADS, Micro, job, skewed
+from hocket.cluster.generate.analytics import (
+    CORES,
+    JOB,
+    KINDS,
+    OVERHEADS,
+    SERIAL,
+    STAGE,
+    Micro,
+    job,
+    skewed,
+)
 from hocket.cluster.generate.macro import WINDOWS, Macro, run_times
 from hocket.cluster.metrics.analytics_jobs import alone
 from hocket.core.errors import InputError
@@ -26,6 +36,12 @@ def test_jobs_take_their_published_slot_time_and_alone_their_published_response(
     assert alone(made, CORES, OVERHEADS) == KINDS[kind].alone
     assert [len(stage.tasks) for stage in made.stages] == [CORES, 1]
     assert [stage.estimate for stage in made.stages] == [stage.work for stage in made.stages]
+
+
+def test_the_measured_share_of_the_overheads_is_the_drivers() -> None:
+    assert OVERHEADS.job + OVERHEADS.driver == JOB
+    assert OVERHEADS.stage + OVERHEADS.driver == STAGE
+    assert 2 * OVERHEADS.driver / (JOB + STAGE) == pytest.approx(SERIAL, abs=2 / (JOB + STAGE))
 
 
 @given(st.integers(0, 10**6), st.integers(1, 50), st.integers(0, 10**5))

@@ -70,10 +70,10 @@ def test_alone_counts_overheads_and_what_runs_side_by_side() -> None:
     scenario = Analytics(
         cores=2,
         jobs=(Job(name="a", user="u", stages=stages, arrival=70),),
-        overheads=Overheads(job=10, stage=3, task=1),
+        overheads=Overheads(job=10, stage=3, driver=2, task=1),
     )
-    # From 10 on: 5, 5, 5 and 6 on two cores end at 21; a stage at 24 takes 2.
-    assert yardstick(scenario).alone == {"a": 26}
+    # The driver queues at 12 and 14: 5, 5, 5 and 6 on two cores end at 23; a stage at 28 takes 2.
+    assert yardstick(scenario).alone == {"a": 30}
     assert metrics(scenario, simulate(scenario, FIFO()))["slowdown"] == 1
 
 

@@ -15,6 +15,8 @@ SIZES = [(1, 1), (3, 1), (1, 3), (2, 2), (4, 2)]
 
 some_pods = st.sampled_from(list(APP.values()))
 topology = st.sampled_from([HOSTNAME, ZONE])
+terms = st.builds(Term, selector=st.one_of(some_pods, st.just(())), topology=topology)
+some_terms = st.sampled_from([1, 1, 2]).flatmap(lambda n: st.tuples(*[terms] * n))
 often = st.integers(0, 2).map(lambda n: n > 0)
 rarely = st.integers(0, 3).map(lambda n: n == 0)
 
@@ -57,7 +59,7 @@ def pods(draw: st.DrawFn, name: str, places: list[str], focus: frozenset[str]) -
         priority=draw(st.integers(0, 2)),
         node=draw(st.sampled_from([*places, *places, None])),
         labels={"app": draw(st.sampled_from(["a", "b"]))},
-        near=(Term(selector=draw(some_pods), topology=draw(topology)),) if has("near") else (),
+        near=draw(some_terms) if has("near") else (),
         apart=(Term(selector=draw(some_pods), topology=draw(topology)),) if has("apart") else (),
         spread=(Spread(selector=draw(some_pods), topology=draw(topology)),)
         if has("spread")

@@ -160,12 +160,16 @@ def _terms(
             other
             for name in nodes
             for other in there[name]
-            if other is not pod and term.means(pod.namespace, other.namespace, other.labels)
+            if other is not pod and _all_mean(pod, other)
         ]
-        alone = not meant and term.means(pod.namespace, pod.namespace, pod.labels)
+        alone = not meant and _all_mean(pod, pod)
         if not alone and not any(other in meant for other in domain(term.topology)):
             return False
     return _even(cluster, pod, node, there)
+
+
+def _all_mean(pod: Pod, other: Pod) -> bool:
+    return all(t.means(pod.namespace, other.namespace, other.labels) for t in pod.near)
 
 
 def _even(cluster: Pods, pod: Pod, node: Node, there: dict[str, list[Pod]]) -> bool:

@@ -40,6 +40,7 @@ def agrees(cluster: Pods, method: Method, cost: Cost, trigger: Trigger = "batch"
         assert found == present
         assert where == {pod.key: pod.node for pod in cluster.pods}
         assert packing.verdict == "already optimal"
+        assert all(tier.proved for tier in packing.tiers)
         return
     assert legal(cluster, where)
     assert found == reachable

@@ -17,7 +17,7 @@ from hocket.cluster.model.rules import Budget
 from hocket.cluster.packing import planner
 from hocket.cluster.packing.ground import Ground
 from hocket.cluster.packing.options import Options
-from hocket.cluster.packing.plan import Plan, Step
+from hocket.cluster.packing.plan import Plan, Step, Tier
 from hocket.cluster.packing.planner import plan_for
 from hocket.cluster.packing.search import Packing, pack
 from hocket.core.errors import UserError
@@ -258,3 +258,53 @@ def test_it_can_be_stopped() -> None:
     world = filled(ReplicaSets(nodes=16).make(1))
     plan = plan_for(world, Options(time_limit=30.0, clock="wall"), stop=lambda: True)
     assert check_plan(world, plan) == []
+
+
+def test_bounds_are_dropped_where_less_is_reached_than_they_were_proved_for() -> None:
+    """The packing places both important pods, the plan one of them: below, all is open again."""
+    world = Pods(
+        nodes=(node("n1", 4),),
+        pods=(pod("x", 1, priority=1), pod("y", 1, priority=1), pod("a", 1, "n1"), pod("b", 1)),
+    )
+    tight = Tier(
+        priority=1, pods=2, before=0, placed=2, placed_bound=2, disruption=0, disruption_bound=0
+    )
+    below = msgspec.structs.replace(
+        tight,
+        priority=0,
+        pods=4,
+        before=1,
+        placed=3,
+        placed_bound=3,
+        disruption=1,
+        disruption_bound=1,
+    )
+    first = Packing(where={}, tiers=(tight, below), verdict="better and optimal")
+
+    def tiers(*names: str) -> tuple[Tier, ...]:
+        steps = tuple(Step(act="bind", pod=f"default/{name}", node="n1") for name in names)
+        return planner._tiers(world, Plan(verdict="better", steps=steps), first, QUICK)
+
+    one, two = tiers("x", "b")  # as many in all as the packing, but fewer important ones
+    assert (one.placed, one.placed_bound) == (1, 2)
+    assert (two.placed, two.placed_bound, two.disruption_bound) == (3, 4, 0)
+    one, two = tiers("x", "y")
+    assert (two.placed, two.placed_bound, two.disruption_bound) == (3, 3, 1)
+
+
+def test_no_pod_is_disturbed_for_a_less_important_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that place a pod, but move a more important one for it, are no better plan."""
+    world = Pods(
+        nodes=(node("n1", 2), node("n2", 2)),
+        pods=(pod("top", 1, "n1", priority=1), pod("low", 1, "n2"), pod("big", 2)),
+    )
+    steps = (
+        Step(act="evict", pod="default/top", node="n1"),
+        Step(act="bind", pod="default/top", node="n2"),
+        Step(act="bind", pod="default/big", node="n1"),
+    )
+    assert [v.rule for v in check_plan(world, Plan(verdict="better", steps=steps))] == ["worse"]
+    monkeypatch.setattr(planner, "sequence", lambda *_, **__: steps)
+    assert plan_for(world, QUICK).steps == ()
+    monkeypatch.undo()
+    assert plan_for(world, QUICK).moved == {"default/low": "n1"}

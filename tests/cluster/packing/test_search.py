@@ -12,19 +12,19 @@ import pytest
 from hypothesis import given, settings
 
 from hocket.cluster.generate.replicasets import ReplicaSets
+from hocket.cluster.model.labels import Expression
 from hocket.cluster.model.pods import Node, Pod, Pods
-from hocket.cluster.model.rules import Budget
-from hocket.cluster.packing import clock as clocks
-from hocket.cluster.packing import plain as published
+from hocket.cluster.model.rules import Budget, Term
+from hocket.cluster.packing.board import Board
 from hocket.cluster.packing.case import NOWHERE, Case
 from hocket.cluster.packing.legal import legal
 from hocket.cluster.packing.model import Model
 from hocket.cluster.packing.options import Method, Options
-from hocket.cluster.packing.score import score
+from hocket.cluster.packing.score import Bounds, score
 from hocket.cluster.packing.search import pack
 from hocket.cluster.packing.symmetry import alike, sort
-from hocket.core.errors import NotApplicable, UnknownName, UserError
-from hocket.solvers.cpsat import Outcome, minimize
+from hocket.core.errors import UnknownName, UserError
+from hocket.solvers.cpsat import minimize
 from tests.cluster.packing.clusters import clusters
 from tests.cluster.packing.reference import legal as by_the_rules
 from tests.cluster.packing.reference import parts
@@ -69,59 +69,6 @@ def snapshot(nodes: int = 6, pods_per_node: int = 4, seed: int = 3) -> Pods:
                 free[j][resource] -= need
         placed.append(msgspec.structs.replace(one, node=name, arrival=0))
     return msgspec.structs.replace(cluster, pods=tuple(placed))
-
-
-class Scripted:
-    """A solver that runs out of time from a certain call on, or returns what it is told first."""
-
-    def __init__(self, good: int, first: Outcome | None = None) -> None:
-        self.good, self.first, self.calls = good, first, 0
-
-    def __call__(self, model: Any, **arguments: Any) -> Outcome:
-        self.calls += 1
-        if self.calls > self.good:
-            return Outcome(status="unknown", reason="the limit was reached")
-        if self.first is not None:
-            return self.first
-        return minimize(model, **arguments)
-
-
-@pytest.mark.parametrize("good", [1, 2])
-def test_solution_survives_a_stage_without_one(monkeypatch: Any, good: int) -> None:
-    """The first trap: a stage that ends without a solution must not lose the one before."""
-    solver = Scripted(good)
-    monkeypatch.setattr(clocks, "minimize", solver)
-    packing = pack(spread_out(), Options(method="plain"))
-    assert solver.calls == good + 1
-    assert packing.verdict == "better"
-    assert packing.tiers[0].placed == 1
-    assert len(packing.where) == 3
-
-
-def test_nothing_is_lost_in_tiers_that_were_not_solved(monkeypatch: Any) -> None:
-    """The second trap: a solution for the first tier leaves all others unplaced."""
-    cluster = spread_out()
-    options = Options(method="plain")
-    case = Case(cluster, options)
-    bare = np.array([NOWHERE, NOWHERE, 0], dtype=np.int32)
-    model = Model(case, case.home, range(2), [2], alone=True)
-    values = [0] * len(model.cp.proto.variables)
-    for variable, value in model.hint(bare):
-        values[variable.index] = value
-    outcome = Outcome(status="optimal", value=-1, bound=-1, values=tuple(values))
-    assert model.assignment(outcome).tolist() == bare.tolist()
-    monkeypatch.setattr(clocks, "minimize", Scripted(1, outcome))
-    packing = pack(cluster, options)
-    assert packing.where == {"default/a": "n1", "default/b": "n1", "default/big": "n0"}
-    assert packing.verdict == "better"
-    assert not packing.tiers[1].proved
-
-
-def test_without_any_solution_the_present_stays(monkeypatch: Any) -> None:
-    monkeypatch.setattr(clocks, "minimize", Scripted(0))
-    packing = pack(spread_out(), Options(method="plain"))
-    assert packing.verdict == "no better plan in time"
-    assert packing.where == {"default/a": "n0", "default/b": "n1"}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -253,12 +200,6 @@ def test_parts_of_gpus_do_not_add_up(method: Method) -> None:
     assert (packing.tiers[0].placed, packing.verdict) == (2, "better and optimal")
 
 
-def test_plain_refuses_what_it_cannot_hold(monkeypatch: Any) -> None:
-    monkeypatch.setattr(published, "LARGEST", 3)
-    with pytest.raises(NotApplicable, match="strong"):
-        pack(spread_out(), Options(method="plain"))
-
-
 @settings(max_examples=25)
 @given(cluster=clusters(larger=True))
 def test_strong_result_is_legal_and_no_worse(cluster: Pods) -> None:
@@ -320,3 +261,153 @@ def test_score_and_legality_of_the_present() -> None:
     case = Case(snapshot(), Options())
     assert legal(case, case.home)
     assert all(disruption == 0 for _, disruption in score(case, case.home).tiers)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_parts_of_gpus_that_stay_are_not_to_be_had(method: Method) -> None:
+    """Protected pods have 600 of each GPU: together 800 are free, but no 600 in one piece."""
+    share: dict[str, Any] = {"gpus": 1, "gpu_milli": 600}
+    kept = [pod(f"k{i}", 1, "n0", protected=True, **share) for i in range(2)]
+    one = Node(name="n0", allocatable={"milli_cpu": 9}, gpus=2)
+    tight = Pods(name="tight", nodes=(one,), pods=(*kept, pod("u", 1, **share)))
+    assert pack(tight, Options(method=method)).verdict == "already optimal"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_leaves_a_gpu_and_one_like_it_comes_to_another(method: Method) -> None:
+    """An important pod needs the whole GPU of `out`; beside `kept` there is room for `in`."""
+
+    def share(name: str, milli: int, where: str | None, **more: Any) -> Pod:
+        return pod(name, 1, where, gpus=1, gpu_milli=milli, **more)
+
+    pods = (
+        share("low", 600, "n0"),
+        share("kept", 300, "n0", protected=True, priority=1),
+        share("out", 600, "n0", priority=1),
+        share("in", 600, None, priority=1),
+        share("whole", 1000, None, priority=2),
+    )
+    nodes = (Node(name="n0", allocatable={"milli_cpu": 9}, gpus=2),)
+    packing = pack(Pods(name="pieces", nodes=nodes, pods=pods), Options(method=method))
+    assert packing.verdict == "better and optimal"
+    assert [(t.placed, t.disruption) for t in packing.tiers] == [(1, 0), (3, 1), (3, 2)]
+    assert set(packing.where) == {"default/whole", "default/kept", "default/in"}
+
+
+@pytest.mark.parametrize("trigger", ["batch", "one"])
+@pytest.mark.parametrize("method", METHODS)
+def test_where_nothing_can_be_placed_every_tier_is_proved(method: Method, trigger: Any) -> None:
+    """A protected pod is in the way of the only one that waits."""
+    pods = (pod("a", 3, "n0", protected=True), pod("b", 1, "n0"), pod("big", 3, priority=1))
+    cluster = Pods(name="full", nodes=(node("n0", 4),), pods=pods)
+    asks = "default/big" if trigger == "one" else ""
+    packing = pack(cluster, Options(method=method, trigger=trigger), preemptor=asks)
+    assert packing.verdict == "already optimal"
+    assert [(t.placed_bound, t.disruption_bound) for t in packing.tiers] == [(0, 0), (2, 0)]
+    assert all(tier.proved for tier in packing.tiers)
+
+
+def test_a_neighbourhood_knows_who_is_down_elsewhere() -> None:
+    """The budget lets one go, and on another node one is gone already."""
+    running = [pod(f"w{i}", 2, f"n{i}", labels={"app": "w"}) for i in range(3)]
+    urgent = [pod(f"u{i}", 2, priority=1) for i in range(2)]
+    cluster = Pods(
+        name="budget",
+        nodes=tuple(node(f"n{i}", 2) for i in range(3)),
+        pods=(*running, *urgent),
+        budgets=(Budget(name="b", min_available=2),),
+    )
+    case = Case(cluster, Options())
+    at = np.array([NOWHERE, 1, 2, 0, NOWHERE], dtype=np.int32)
+    model = Model(case, at, [1], [4])
+    model.cp.minimize(-model.placed[0].expression)
+    found = model.assignment(minimize(model.cp, time_limit=10))
+    assert found.tolist() == at.tolist()
+
+
+def test_legal_looks_at_each_gpu() -> None:
+    share: dict[str, Any] = {"gpus": 1, "gpu_milli": 600}
+    pods = tuple(pod(f"a{i}", 1, "n0" if i < 2 else None, **share) for i in range(3))
+    nodes = (Node(name="n0", allocatable={"milli_cpu": 9}, gpus=2),)
+    case = Case(Pods(name="pieces", nodes=nodes, pods=pods), Options())
+    assert not legal(case, np.array([0, 0, 0], dtype=np.int32))
+    assert legal(case, np.array([0, NOWHERE, 0], dtype=np.int32))
+
+
+def crowd(count: int = 1000) -> Pods:
+    """Many pods that wait, and room for all."""
+    pods = tuple(pod(f"p{i}", 1 + i % 3) for i in range(count))
+    return Pods(name="crowd", nodes=tuple(node(f"n{j}", 40) for j in range(count // 10)), pods=pods)
+
+
+def test_the_first_pass_ends_when_it_is_told_to() -> None:
+    """Not after all pods have been placed: what is placed until then is kept."""
+    asked = []
+
+    def stop() -> bool:
+        asked.append(True)
+        return len(asked) > 3
+
+    packing = pack(crowd(), Options(time_limit=60), stop=stop)
+    assert packing.interrupted
+    assert 0 < len(packing.where) < 400
+    assert packing.verdict == "better"
+
+
+def test_the_first_pass_ends_with_the_time_on_the_wall(monkeypatch: Any) -> None:
+    times = iter(range(10_000))
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(times)))
+    packing = pack(crowd(), Options(time_limit=5, clock="wall"))
+    assert 0 < len(packing.where) < 500
+
+
+def test_ctrl_c_in_the_first_pass_keeps_what_is_placed(monkeypatch: Any) -> None:
+    place, placed = Board.place, []
+
+    def press(board: Board, i: int, j: int) -> None:
+        place(board, i, j)
+        placed.append(i)
+        if len(placed) == 100:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Board, "place", press)
+    packing = pack(crowd(), Options(time_limit=60))
+    assert packing.interrupted
+    assert len(packing.where) == 100
+
+
+def test_a_board_knows_what_has_changed() -> None:
+    """What kinds see of the nodes is kept, and brought up to date after each change."""
+    case = Case(crowd(60), Options())
+    board = Board(case, case.home)
+    for i in range(60):
+        fresh = Board(case, board.at)
+        for number in range(len(case.kinds)):
+            assert board.room(number).tolist() == fresh.room(number).tolist()
+            able = fresh.room(number)
+            assert board.likest(number, able) == fresh.likest(number, able)
+        board.place(i, i % 6)
+        if i % 7 == 0:
+            board.take(i)
+
+
+def test_bounds_hold_only_given_what_they_were_proved_for() -> None:
+    bounds = Bounds(Case(spread_out(), Options()))
+    bounds.prove(2, 1, (1, 0))
+    assert bounds.most(2, (1, 0, 2, 0)) == 1
+    assert bounds.most(2, (0, 0, 2, 0)) == 3  # there are three pods
+    assert bounds.most(2, (1, -1, 2, 0)) == 3
+
+
+def test_nodes_that_other_pods_tell_apart_are_not_exchanged() -> None:
+    """Both are empty and alike, but only one of them is near to what a pod needs near."""
+    zone = "topology.kubernetes.io/zone"
+    wanted = Term(selector=(Expression(key="app", values=("db",)),), topology=zone)
+    nodes = tuple(
+        Node(name=f"n{j}", allocatable={"milli_cpu": 2}, labels={zone: z})
+        for j, z in enumerate("xyy")
+    )
+    there = pod("db", 2, "n2", labels={"app": "db"}, protected=True)
+    cluster = Pods(name="near", nodes=nodes, pods=(there, pod("web", 2, near=(wanted,))))
+    assert alike(Case(cluster, Options())) == []
+    assert pack(cluster, Options()).where == {"default/db": "n2", "default/web": "n1"}

@@ -167,6 +167,20 @@ def test_nobody_is_down_longer_than_it_takes() -> None:
     assert waves(found) == 2
 
 
+def test_a_pod_that_was_in_the_way_is_moved_once() -> None:
+    nodes = tuple(node(f"n{i}") for i in range(1, 8))
+    places = {"a": ("n1", "n2"), "b": ("n2", "n3"), "c": ("n4", "n5"), "d": ("n6", "n7")}
+    world = cluster(
+        nodes,
+        tuple(
+            pod(name, 600, source, labels={"app": "web"}) for name, (source, _) in places.items()
+        ),
+        Budget(name="b", selector=WEB, max_unavailable=3),
+    )
+    found = steps(world, target(**{name: goal for name, (_, goal) in places.items()}))
+    assert Counter(step.pod for step in found if step.act == "evict").most_common(1)[0][1] == 1
+
+
 def test_budgets_that_forbid_an_eviction_altogether() -> None:
     labels = {"app": "web"}
     budget = Budget(name="web", selector=WEB, max_unavailable=0)

@@ -45,7 +45,10 @@ def applications(draw: st.DrawFn) -> Analytics:
         cores=draw(st.integers(1, 4)),
         jobs=tuple(draw(st.permutations(jobs))),
         overheads=Overheads(
-            job=draw(st.integers(0, 2)), stage=draw(st.integers(0, 2)), task=draw(st.integers(0, 1))
+            job=draw(st.integers(0, 2)),
+            stage=draw(st.integers(0, 2)),
+            driver=draw(st.sampled_from([0, 0, 1, 2, 3])),
+            task=draw(st.integers(0, 1)),
         ),
     )
 

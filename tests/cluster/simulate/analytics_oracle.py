@@ -1,7 +1,8 @@
 """The rules of the shared application played tick by tick: literal, slow, without a kernel.
 
-At every tick: tasks end, jobs are submitted, stages are queued; then cores are given one by one.
-What takes no time ends at once, and the tick is gone through again.
+At every tick: tasks end, jobs are submitted, stages come to the driver, which queues them one after
+another; then cores are given one by one. What takes no time ends at once, and the tick is gone
+through again.
 """
 
 from __future__ import annotations
@@ -49,16 +50,26 @@ class OneJob:
     number: int
     source: Job
     stages: dict[int, OneStage] = field(default_factory=dict)
+    come: set[int] = field(default_factory=set)
 
     def ready(self, index: int, now: int, overheads: Any, arrival: int) -> bool:
-        """Whether a stage is to be queued now."""
+        """Whether a stage comes to the driver now."""
         before = self.source.stages[index].after
-        if index in self.stages:
+        if index in self.come:
             return False
         if not before:
             return arrival + overheads.job == now
         ends = [self.stages[b].end if b in self.stages else None for b in before]
         return None not in ends and max(e for e in ends if e is not None) + overheads.stage == now
+
+
+@dataclass(eq=False)
+class InLine:
+    """A stage at the driver: what the driver has left to do for it."""
+
+    job: OneJob
+    index: int
+    left: int
 
 
 @dataclass(eq=False)
@@ -87,6 +98,7 @@ class TickByTick:
         self.free = [True] * scenario.cores
         self.jobs: list[OneJob] = []
         self.arrivals: list[int] = []
+        self.line: list[InLine] = []
         self.stages: list[OneStage] = []
         self.running: list[tuple[int, int, OneStage]] = []  # end, core, in the order of starts
         self.ended: dict[str, int] = {}
@@ -95,6 +107,8 @@ class TickByTick:
     def play(self, most: int = 5_000) -> Timeline:
         while len(self.ended) < len(self.scenario.jobs):
             assert self.now < most, "not everything gets done"
+            if self.line and self.line[0].left:
+                self.line[0].left -= 1
             while True:
                 happened = self.finish()
                 self.submit()
@@ -134,25 +148,31 @@ class TickByTick:
             self.timeline.point("submit", "", job.name, job.user, self.now)
 
     def queue(self) -> bool:
-        before = len(self.stages)
+        overheads, before = self.scenario.overheads, len(self.stages)
         for job, arrival in zip(self.jobs, self.arrivals, strict=True):
-            for index, source in enumerate(job.source.stages):
-                if not job.ready(index, self.now, self.scenario.overheads, arrival):
-                    continue
-                number = len(self.stages)
-                parts = self.parts(number, index, len(source.tasks))
-                ticks = [*source.tasks]
-                if parts is not None and source.divisible:
-                    ends = [
-                        (work_up_to(ticks, Fraction(k, parts)) + Fraction(1, 2)) // 1
-                        for k in range(parts + 1)
-                    ]
-                    ticks = [int(b - a) for a, b in pairwise(ends)]
-                stage = OneStage(number, job, index, ticks)
-                self.stages.append(stage)
-                job.stages[index] = stage
-                self.timeline.point("queue", "", job.source.name, str(index), self.now)
+            for index in range(len(job.source.stages)):
+                if job.ready(index, self.now, overheads, arrival):
+                    job.come.add(index)
+                    self.line.append(InLine(job, index, overheads.driver))
+        while self.line and not self.line[0].left:
+            first = self.line.pop(0)
+            self.queue_one(first.job, first.index)
         return len(self.stages) > before
+
+    def queue_one(self, job: OneJob, index: int) -> None:
+        number, source = len(self.stages), job.source.stages[index]
+        parts = self.parts(number, index, len(source.tasks))
+        ticks = [*source.tasks]
+        if parts is not None and source.divisible:
+            ends = [
+                (work_up_to(ticks, Fraction(k, parts)) + Fraction(1, 2)) // 1
+                for k in range(parts + 1)
+            ]
+            ticks = [int(b - a) for a, b in pairwise(ends)]
+        stage = OneStage(number, job, index, ticks)
+        self.stages.append(stage)
+        job.stages[index] = stage
+        self.timeline.point("queue", "", job.source.name, str(index), self.now)
 
     def look(self) -> Look:
         inside = [job for job in self.jobs if job.source.name not in self.ended]

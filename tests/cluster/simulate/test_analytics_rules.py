@@ -35,7 +35,7 @@ def stage(*tasks: int, after: tuple[int, ...] = (), **more: Any) -> Stage:
 def test_a_job_with_all_its_overheads() -> None:
     """Two stages of two and one tasks on two cores, worked by hand."""
     job = Job(name="one", user="ada", arrival=7, stages=(stage(10, 4), stage(5, after=(0,))))
-    overheads = Overheads(job=100, stage=20, task=3)
+    overheads = Overheads(job=98, stage=18, driver=2, task=3)
     timeline = simulate(Analytics(cores=2, jobs=(job,), overheads=overheads), FIFO())
     assert [(p.kind, p.name, p.time) for p in timeline.points()] == [
         ("submit", "ada", 7),
@@ -133,6 +133,47 @@ def test_one_core_with_random_arrivals_waits_as_in_md1() -> None:
     took = responses(scenario, simulate(scenario, FIFO()))
     waited = float(np.mean([*took.values()])) - service
     assert waited == pytest.approx(load * service / (2 * (1 - load)), rel=0.05)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(0, 9), st.integers(0, 5))
+def test_the_driver_takes_one_stage_at_a_time(gaps: list[int], driver: int, job: int) -> None:
+    """D/D/1 at the driver, with a core for every task: waits are as Lindley says."""
+    arrivals = [*accumulate(gaps)]
+    jobs = tuple(
+        Job(name=str(i), user="ada", arrival=at, stages=(stage(2),))
+        for i, at in enumerate(arrivals)
+    )
+    overheads = Overheads(job=job, driver=driver)
+    scenario = Analytics(cores=len(jobs), jobs=jobs, overheads=overheads)
+    took = responses(scenario, simulate(scenario, FIFO()))
+    free = 0
+    for i, at in enumerate(arrivals):
+        free = max(free, at + job) + driver
+        assert took[str(i)] == free + 2 - at
+
+
+def test_the_driver_takes_stages_as_they_come_whatever_the_policy() -> None:
+    """Both jobs' first stages come at 1, the second of `a` at 8, behind all three of `c` at 7."""
+    jobs = (
+        Job(name="a", user="ada", stages=(stage(1), stage(1, after=(0,)))),
+        Job(name="b", user="bob", stages=(stage(9),)),
+        Job(name="c", user="ada", arrival=6, stages=(stage(1), stage(1), stage(1))),
+    )
+    overheads = Overheads(job=1, stage=1, driver=5)
+    for policy in POLICIES:
+        timeline = simulate(Analytics(cores=9, jobs=jobs, overheads=overheads), policy)
+        queued = [(p.group + p.name, p.time) for p in timeline.points("queue")]
+        assert queued == [("a0", 6), ("b0", 11), ("c0", 16), ("c1", 21), ("c2", 26), ("a1", 31)]
+
+
+@given(scenario=applications())
+def test_for_a_single_stage_the_driver_is_an_overhead_like_that_of_a_job(
+    scenario: Analytics,
+) -> None:
+    one = msgspec.structs.replace(scenario.jobs[0], after="", stages=(stage(3, 2),))
+    driver = Analytics(cores=2, jobs=(one,), overheads=Overheads(driver=7))
+    besides = Analytics(cores=2, jobs=(one,), overheads=Overheads(job=7))
+    assert simulate(driver, FIFO()).to_json() == simulate(besides, FIFO()).to_json()
 
 
 @pytest.mark.parametrize("jobs", [1, 3, 7])

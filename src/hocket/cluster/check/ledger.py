@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hocket.cluster.check.terms import Terms, asked_for
+from hocket.cluster.model.covering import Covering
 from hocket.cluster.model.pods import WHOLE, Node, Pod, Pods
 
 Broken = list[tuple[str, str]]
@@ -35,7 +36,7 @@ class Ledger:
         self._ports: list[dict[str, int]] = [{} for _ in cluster.nodes]
         self.terms = Terms(cluster.nodes, cluster.pods)
         self._budgets = cluster.budgets
-        self._covering: dict[str, list[int]] = {}
+        self._budgets_of = Covering(cluster.budgets).of
         self.covered = [0] * len(cluster.budgets)
         self.up = [0] * len(cluster.budgets)
 
@@ -138,13 +139,3 @@ class Ledger:
         for b in self._budgets_of(pod):
             self.up[b] += by
         self.terms.stay(pod, node, by)
-
-    def _budgets_of(self, pod: Pod) -> list[int]:
-        found = self._covering.get(pod.key)
-        if found is None:
-            found = self._covering[pod.key] = [
-                b
-                for b, budget in enumerate(self._budgets)
-                if budget.covers(pod.namespace, pod.labels)
-            ]
-        return found

@@ -3,15 +3,20 @@
 The steps are carried out on the checker's own books, wave by wave, by the rules of
 `hocket.cluster.simulate`; tiers are counted anew.
 
-**Better.** For every priority p, high to low, let T_p be the pods of priority p and above. State A
-is better than state B if, at the highest p where the number of pods of T_p that run differs, more
-of them run in A; or if these numbers are equal for all p, and at the highest p where the disruption
-of T_p differs, that of A is less. The disruption of a pod is `evict` if it runs now and not
-afterwards, `move` if it is taken from its node and bound again, else 0; so that of the present
-state is 0. That is how H. D. Christensen, J. Mauro and S. Giallorenzo (arXiv 2511.08373, and its
-code) accept plans. Their model searches in a stricter order, priority by priority first the number
-and then the disruption, in which no pod of a high priority moves for one of a low priority. What is
-better than the present in that order is better here too; an *optimal* plan is so in that order.
+**Better.** For every priority p, high to low, let T_p be the pods of priority p and above. Compare
+how many pods of T_p run, of which more is better, then their disruption, of which less is; the
+first difference decides, and only where there is none does the next lower p count. The disruption
+of a pod is `evict` if it runs now and not afterwards, `move` if it is taken from its node and bound
+again, else 0; so that of the present state is 0, and no pod is disturbed for a less important one.
+Before all that comes how many drained pods are still on the node that they have to leave: fewer are
+better. While they are there they do not count as pods that run, and they can be taken from there
+without disruption.
+
+This is the order of the objectives of H. D. Christensen, J. Mauro and S. Giallorenzo (arXiv
+2511.08373), and the only one in this package: the search, the planner and this checker all use it.
+The authors' code searches in this order too, but accepts what it finds in another: by how many pods
+of each priority run, then by evictions, then by moves. It so lets a pod move for a less important
+one where no waiting pod can be placed otherwise; here such a plan is worse than the present.
 """
 
 from __future__ import annotations
@@ -30,16 +35,23 @@ VERDICTS = (*BETTER, "already optimal", "no better plan in time")
 
 
 class Score(NamedTuple):
-    """How good a state is, by priority from the highest: pods of T_p that run, and disruption."""
+    """How good a state is, by priority from the highest: pods of T_p that run, and disruption.
+
+    `drained` is how many pods still have to leave their node.
+    """
 
     placed: tuple[int, ...]
     disruption: tuple[int, ...]
+    drained: int = 0
 
     def compared(self, other: Score) -> int:
         """1 if this state is better, -1 if it is worse, 0 if they are as good; see the module."""
-        mine = self.placed, tuple(-cost for cost in self.disruption)
-        theirs = other.placed, tuple(-cost for cost in other.disruption)
+        mine, theirs = self._parts(), other._parts()
         return (mine > theirs) - (mine < theirs)
+
+    def _parts(self) -> tuple[int, ...]:
+        tiers = zip(self.placed, self.disruption, strict=True)
+        return (-self.drained, *(part for placed, cost in tiers for part in (placed, -cost)))
 
 
 def check_plan(cluster: Pods, plan: Plan, *, evict: int = 1, move: int = 2) -> list[Violation]:
@@ -66,6 +78,9 @@ def check_plan(cluster: Pods, plan: Plan, *, evict: int = 1, move: int = 2) -> l
     gain = after.compared(before)
     if gain < 0:
         found.append(Violation("worse", f"{after} is worse than the present {before}"))
+    if plan.verdict in OPTIMAL and after.drained:
+        told = f"{plan.verdict!r}, but {after.drained} drained pods have not left their node"
+        found.append(Violation("verdict", told))
     if plan.verdict in BETTER and gain == 0:
         found.append(Violation("verdict", f"{plan.verdict!r}, but the end is as good as now"))
     if plan.tiers or plan.verdict in OPTIMAL:
@@ -80,8 +95,7 @@ def no_worse(cluster: Pods, plan: Plan, *, evict: int = 1, move: int = 2) -> boo
 
 def present(cluster: Pods) -> Score:
     """The score of doing nothing."""
-    placed = _per_tier(cluster, {pod.key: 1 for pod in cluster.pods if pod.node is not None})
-    return Score(placed, (0,) * len(placed))
+    return _Replay(cluster).score(0, 0)
 
 
 def reached(cluster: Pods, steps: tuple[Step, ...], *, evict: int = 1, move: int = 2) -> Score:
@@ -127,9 +141,23 @@ class _Replay:
 
     def score(self, evict: int, move: int) -> Score:
         """What is reached."""
-        running = dict.fromkeys(self.ledger.where, 1)
-        cost = {key: move if key in running else evict for key in self.evicted}
-        return Score(_per_tier(self.cluster, running), _per_tier(self.cluster, cost))
+        where = self.ledger.where
+        drained = [
+            pod.key
+            for pod in self.cluster.pods
+            if pod.drained and pod.node is not None and where.get(pod.key) == self._home(pod)
+        ]
+        running = dict.fromkeys(where.keys() - set(drained), 1)
+        cost = {
+            key: move if key in where else evict
+            for key in self.evicted
+            if not self.pods[key].drained
+        }
+        placed, disruption = _per_tier(self.cluster, running), _per_tier(self.cluster, cost)
+        return Score(placed, disruption, len(drained))
+
+    def _home(self, pod: Pod) -> int | None:
+        return None if pod.node is None else self.ledger.index[pod.node]
 
     def _evict(self, step: Step) -> bool:
         pod = self._known(step)

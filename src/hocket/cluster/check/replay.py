@@ -79,7 +79,7 @@ class Replay:
             if pod.node is not None:
                 self._came += 1
                 life = self.lives[pod.key]
-                life.state, life.came = "running", self._came
+                life.state, life.came, life.stays = "running", self._came, 1
                 self.ledger.come(pod)
                 self.ledger.put(pod, self.ledger.index[pod.node], self._given(pod, pod.node, 0))
 
@@ -230,7 +230,8 @@ class Replay:
         if self._clearing:
             self.wrong("wave", f"{pod.key} is preempted while a plan is carried out")
         if self._may_leave(pod, life, point, "preempted"):
-            if not any(self._able[p] for p in self._able if p > pod.priority):
+            drained = pod.drained and self.now == 0
+            if not drained and not any(self._able[p] for p in self._able if p > pod.priority):
                 self.wrong("preempt", f"{pod.key} is preempted, but for no pod that may do so")
             self._leave(pod, life)
 

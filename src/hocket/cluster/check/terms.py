@@ -29,6 +29,14 @@ class Meaning(NamedTuple):
         """The meaning of a term that a pod has."""
         return cls(term.selector, term.namespaces or (pod.namespace,))
 
+    @classmethod
+    def of_all(cls, terms: tuple[Term, ...], pod: Pod) -> Meaning:
+        """Whom all of some terms that a pod has mean."""
+        each = [cls.of(term, pod) for term in terms]
+        bounded = [set(one.namespaces) for one in each if "*" not in one.namespaces]
+        namespaces = sorted(set.intersection(*bounded)) if bounded else ["*"]
+        return cls(tuple(e for one in each for e in one.selector), tuple(namespaces))
+
     def means(self, pod: Pod) -> bool:
         """Whether a pod is meant."""
         named = "*" in self.namespaces or pod.namespace in self.namespaces
@@ -51,7 +59,9 @@ class Terms:
         self._staying: dict[Meaning, Counts] = {}
         self._shy: dict[tuple[Meaning, str], Counts] = {}
         for pod in pods:
-            for term in (*pod.near, *pod.apart):
+            if pod.near:
+                self._meant.setdefault(Meaning.of_all(pod.near, pod), none.copy())
+            for term in pod.apart:
                 self._meant.setdefault(Meaning.of(term, pod), none.copy())
             for term in pod.apart:
                 self._shy.setdefault((Meaning.of(term, pod), term.topology), none.copy())
@@ -88,9 +98,12 @@ class Terms:
         return found
 
     def _near(self, pod: Pod, node: int) -> list[tuple[str, str]]:
-        found = []
+        found: list[tuple[str, str]] = []
+        if not pod.near:
+            return found
+        about = Meaning.of_all(pod.near, pod)
         for term in pod.near:
-            about, domain = Meaning.of(term, pod), self.domain(term.topology)
+            domain = self.domain(term.topology)
             here = (domain == domain[node]) & (domain != NOWHERE)
             if not here[node]:
                 found.append(("near", f"the node lacks the label {term.topology}"))

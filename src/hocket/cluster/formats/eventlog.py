@@ -94,8 +94,8 @@ def _scenario(record: Record, source: str, notes: list[str], sequential: bool) -
     except ValueError as error:
         raise InputError(source, [str(error)]) from None
     if not jobs.jobs:
-        what = f"; {'; '.join(jobs.notes)}" if jobs.notes else ""
-        raise InputError(source, [f"no job in this log has ended well and run tasks{what}"])
+        what = "; ".join(("no job in this log has ended well and run tasks", *notes, *jobs.notes))
+        raise InputError(source, [what])
     over = jobs.overheads
     notes.append(
         f"overheads are medians of the log: {over.job} ms for a job, {over.stage} ms for a later "

@@ -5,7 +5,8 @@
 - Stages that were skipped, as their output was there, are left out, and those that needed them
   follow whatever these followed. A stage that several jobs share belongs to the first.
 - A task lasts as long as it was at work on its core: deserialisation, run, serialisation. What it
-  held its core for besides is an overhead. Overheads are medians over the log.
+  held its core for besides is an overhead. Overheads are medians over the log; those of jobs and
+  stages hold what the driver took too, as no log says what it did for one stage at a time.
 - Jobs that failed, were cancelled or had not ended are left out, and so are attempts in vain.
 """
 

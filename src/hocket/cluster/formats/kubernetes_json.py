@@ -129,8 +129,9 @@ class _Text:
                     self._broken(error, where)
             except RecursionError:
                 self.fail("nested too deep", where)
-            except ValueError as error:
-                self.fail(str(error), where)
+            except ValueError as error:  # ours, or Python's about the digits of a number
+                told = str(error)
+                self.fail("a number has too many digits" if "digits" in told else told, where)
             else:
                 # What looks like a number may go on behind the window.
                 if whole or self.text[end : end + 1] in _ENDS:

@@ -24,9 +24,11 @@ class Trouble:
         self.about = ""
 
     def say(self, path: str, message: str) -> None:
-        """Add a problem; the object that it is about is named behind it."""
+        """Add a problem, once; the object that it is about is named behind it."""
         about = f" ({self.about})" if self.about else ""
-        self.problems.append(Problem(path, message + about))
+        problem = Problem(path, message + about)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def note(self, message: str) -> None:
         """Count one more object of which this is to be said."""

@@ -41,7 +41,8 @@ class _Seen(NamedTuple):
 class Snapshot:
     """Collects nodes, pods, budgets and priority classes; `scenario` makes a cluster of them.
 
-    - records of one pod, told by UID or by namespace and name, are one; what shows a node counts
+    - records of one pod, told by namespace and name, are one; what shows a node counts
+    - pods of one UID and of different names, which no cluster has, all count, with a remark
     - pods on nodes that are not there, and pods that have ended, are left out
     - of a live cluster's workloads only the pods count; those of manifests become pods
     - pods that wait come in the order in which they were made
@@ -54,6 +55,8 @@ class Snapshot:
         self._nodes: dict[str, Node] = {}
         self._pods: list[_Seen] = []
         self._slots: dict[str, int] = {}
+        self._uids: dict[str, str] = {}
+        self._shared: list[str] = []  # pods that have the UID of another
         self._budgets: dict[tuple[str, str], Budget] = {}
         self._classes: dict[str, _Class] = {
             name: _Class(value, True) for name, value in _SYSTEM.items()
@@ -75,6 +78,9 @@ class Snapshot:
             inner = kind.removesuffix("List")
             for i, item in enumerate(found["items"]):
                 self.take(item, f"{path}.items[{i}]" if path else f"items[{i}]", inner)
+            return
+        if not kind and isinstance(found.get("items"), list):
+            part.say("kind", "is missing behind items; if the file was cut off, write it again")
             return
         self._take_one(part, kind)
         if len(self.trouble.problems) >= MOST:
@@ -116,18 +122,16 @@ class Snapshot:
         spec, metadata = part.part("spec"), part.part("metadata")
         named = None if spec.has("priority") else spec.text("priorityClassName")
         seen = _Seen(pod, metadata.text("creationTimestamp"), named)
+        slot = self._slots.get(pod.key)
+        if slot is not None:
+            self._left[_AGAIN] += 1
+            if self._pods[slot].pod.node is None and pod.node is not None:
+                self._pods[slot] = seen
+            return
         uid = metadata.text("uid")
-        for name in (f"uid {uid}", pod.key) if uid else (pod.key,):
-            slot = self._slots.get(name)
-            if slot is not None:
-                self._left[_AGAIN] += 1
-                if self._pods[slot].pod.node is None and pod.node is not None:
-                    self._pods[slot] = seen
-                    self._slots.setdefault(pod.key, slot)
-                return
+        if uid and (other := self._uids.setdefault(uid, pod.key)) != pod.key:
+            self._shared.append(f"{pod.key} and {other}")
         self._slots[pod.key] = len(self._pods)
-        if uid:
-            self._slots[f"uid {uid}"] = len(self._pods)
         self._pods.append(seen)
         self._note(pod, spec)
 
@@ -169,6 +173,8 @@ class Snapshot:
         remarks += [f"left out: {count} {what}" for what, count in self._left.items()]
         if lost:
             remarks.append(f"left out: pods on nodes that are not there: {listed(lost)}")
+        if self._shared:
+            remarks.append(f"pods of different names have the same UID: {listed(self._shared)}")
         remarks += [f"{told}: {count}" for told, count in self.trouble.notes.items()]
         remarks += _overcommitted(self._nodes.values(), kept)
         return Pods(

@@ -64,7 +64,10 @@ def _cluster(nodes: Path, pods: Path) -> Pods:
         time_unit="s",
         nodes=found,
         pods=openb.read_pods(files.text(pods), files.display(pods), chosen),
-        remarks=(f"the nodes are those of {nodes.name}",),
+        remarks=(
+            f"the nodes are those of {nodes.name}; pods come and go as they were recorded (a file "
+            "that names the lists can say reading: static, for all at once)",
+        ),
     )
 
 

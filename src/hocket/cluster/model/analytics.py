@@ -72,14 +72,16 @@ class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Overheads(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What runs beside the work.
 
-    - `job`: from a job's submission until its first stages can be queued, on the driver; any number
-      of jobs at once
-    - `stage`: from the end of the stages before until a later stage is queued
+    - `job`: from a job's submission until its first stages come to the driver; any number of jobs
+      at once, as each is planned in a thread of its own
+    - `stage`: from the end of the stages before until a later stage comes to the driver
+    - `driver`: how long the driver takes to queue a stage, one stage at a time
     - `task`: added to every task, on its core
     """
 
     job: Ticks = 0
     stage: Ticks = 0
+    driver: Ticks = 0
     task: Ticks = 0
 
 

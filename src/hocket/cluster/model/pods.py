@@ -95,6 +95,7 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
       it ran before an eviction counts
     - `gpus`, `gpu_milli`: how many of the node's shared GPUs, and how much of each
     - `gated`: is held back by its scheduling gates
+    - `drained`: has to leave the node where it runs, which is cordoned; on another it stays
     """
 
     name: str
@@ -121,6 +122,7 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     gpus: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
     gpu_milli: Annotated[int, msgspec.Meta(ge=1, le=WHOLE)] = WHOLE
     gated: bool = False
+    drained: bool = False
 
     @property
     def key(self) -> str:
@@ -171,7 +173,9 @@ class Pods(
 
     def notes(self) -> tuple[str, ...]:
         """See Scenario.notes."""
-        return self.remarks
+        from hocket.cluster.model.sound import contradictions
+
+        return (*self.remarks, *contradictions(self))
 
     @property
     def priorities(self) -> tuple[int, ...]:

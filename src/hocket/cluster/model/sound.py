@@ -13,6 +13,8 @@ from hocket.core.scenario import repeated
 if TYPE_CHECKING:
     from hocket.cluster.model.pods import Pod, Pods
 
+_NAMED = 10
+
 
 def problems(cluster: Pods) -> Iterator[Problem]:
     """Every problem of a scenario, in the order of its fields."""
@@ -21,7 +23,12 @@ def problems(cluster: Pods) -> Iterator[Problem]:
     yield from repeated("nodes", (node.name for node in cluster.nodes))
     yield from repeated("pods", (pod.key for pod in cluster.pods))
     names = {node.name for node in cluster.nodes}
+    shut = {node.name for node in cluster.nodes if node.cordoned or node.down}
     for i, pod in enumerate(cluster.pods):
+        if pod.drained and pod.node in names and (pod.protected or pod.node not in shut):
+            what = "is protected" if pod.protected else f"could come back to {pod.node!r}"
+            message = f"says that it has to leave, but it {what}; cordon the node, or let it stay"
+            yield Problem(f"pods[{i}].drained", f"{message} (pod {pod.key})")
         for problem in _pod(pod, f"pods[{i}]", names):
             yield Problem(problem.path, f"{problem.message} (pod {pod.key})")
     for i, budget in enumerate(cluster.budgets):
@@ -38,17 +45,6 @@ def _pod(pod: Pod, where: str, names: set[str]) -> Iterator[Problem]:
         yield Problem(f"{where}.gpu_milli", f"{what}; set gpus: 1")
     for part, selector in _selectors(pod):
         yield from _selector(selector, f"{where}.{part}")
-    for j, term in enumerate(pod.apart):
-        wants = [near for near in pod.near if near.topology == term.topology]
-        if any(
-            (near.selector, near.namespaces) == (term.selector, term.namespaces) for near in wants
-        ):
-            what = f"keeps the pod apart, in {term.topology}, from the very pods that near wants"
-            yield Problem(f"{where}.apart[{j}]", f"{what}; drop one of them")
-    key = _contradiction(pod)
-    if key:
-        what = f"no node can have what selector and affinity ask of label {key!r}"
-        yield Problem(f"{where}.selector", f"{what}; drop one of them")
 
 
 def _selectors(pod: Pod) -> Iterator[tuple[str, Selector]]:
@@ -68,32 +64,57 @@ def _selector(selector: Selector, where: str) -> Iterator[Problem]:
         place, values = f"{where}[{i}].values", expression.values
         if expression.op in ("In", "NotIn") and not values:
             yield Problem(place, f"is empty; {expression.op} needs at least one value")
-        if expression.op in ("Gt", "Lt") and (len(values) != 1 or not _whole(values[0])):
+        if expression.op in ("Gt", "Lt") and not _one_whole(values):
             yield Problem(place, f"{expression.op} needs one whole number")
 
 
+def contradictions(cluster: Pods) -> Iterator[str]:
+    """What is to be told of pods whose rules exclude one another; they are legal, and wait."""
+    found: dict[str, list[str]] = {}
+    for pod in cluster.pods:
+        if key := _contradiction(pod):
+            what = f"no node can have what selector and affinity ask of label {key!r}"
+            found.setdefault(what, []).append(pod.key)
+        for topology in _torn(pod):
+            what = f"near wants the very pods in {topology} that apart forbids there"
+            found.setdefault(what, []).append(pod.key)
+    for what, keys in found.items():
+        more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+        yield f"contradictory affinity: {what}: {', '.join(keys[:_NAMED])}{more}"
+
+
+def _torn(pod: Pod) -> Iterator[str]:
+    """Topologies in which a pod wants pods near that it keeps apart from."""
+    for term in pod.apart:
+        if term in pod.near:
+            yield term.topology
+
+
 def _contradiction(pod: Pod) -> str:
-    """A label whose listed values exclude one another in every alternative; empty if none is."""
+    """A label of which every alternative asks what excludes itself; empty if there is none."""
     found = ""
     for alternative in pod.affinity or ((),):
-        allowed: dict[str, set[str]] = {}
-        clash = ""
-        for expression in (*pod.selector, *alternative):
-            if expression.op == "In":
-                values = set(expression.values)
-                allowed[expression.key] = allowed.get(expression.key, values) & values
-                if not allowed[expression.key]:
-                    clash = expression.key
-        for key, values in allowed.items():
-            if values and not any(
-                selects(_about(key, (*pod.selector, *alternative)), {key: value})
-                for value in values
-            ):
-                clash = clash or key
+        asked = (*pod.selector, *alternative)
+        keys = dict.fromkeys(expression.key for expression in asked)
+        clash = next((key for key in keys if _excludes_itself(_about(key, asked))), "")
         if not clash:
             return ""
         found = found or clash
     return found
+
+
+def _excludes_itself(asked: Selector) -> bool:
+    """Whether no value of a label, nor its absence, meets all that is asked of it."""
+    listed = [set(one.values) for one in asked if one.op == "In"]
+    if listed:
+        key = asked[0].key
+        return not any(selects(asked, {key: value}) for value in set.intersection(*listed))
+    operators = {one.op for one in asked}
+    if "DoesNotExist" in operators and operators & {"Exists", "Gt", "Lt"}:
+        return True
+    above = [int(one.values[0]) for one in asked if one.op == "Gt" and _one_whole(one.values)]
+    below = [int(one.values[0]) for one in asked if one.op == "Lt" and _one_whole(one.values)]
+    return bool(above and below) and min(below) - max(above) < 2
 
 
 def _about(key: str, selector: Selector) -> Selector:
@@ -112,5 +133,5 @@ def _budget(budget: Budget, where: str) -> Iterator[Problem]:
             yield Problem(where, f"{amount!r} is neither a whole number nor a share such as '50%'")
 
 
-def _whole(text: str) -> bool:
-    return text.lstrip("-").isdecimal()
+def _one_whole(values: tuple[str, ...]) -> bool:
+    return len(values) == 1 and values[0].removeprefix("-").isdecimal()

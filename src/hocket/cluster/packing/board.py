@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from hocket.cluster.model.pods import WHOLE
 from hocket.cluster.packing.case import NOWHERE, At, Case, Mask, Vector
 from hocket.cluster.packing.devices import fit
 from hocket.cluster.packing.legal import by_domain, devices_left
 from hocket.cluster.packing.terms import Conflict, Evenness, Nearness
+
+_KINDS = 256
+"""Of so many kinds of pods it is kept how they see the nodes."""
+
+
+class _Sight:
+    """How a kind of pods sees every node: whether one could enter, and how alike what is free is.
+
+    It knows of the first `changes` changes of the board.
+    """
+
+    __slots__ = ("able", "changes", "likeness")
+
+    def __init__(self, able: Mask, likeness: npt.NDArray[np.float64], changes: int) -> None:
+        self.able, self.likeness, self.changes = able, likeness, changes
 
 
 class Board:
@@ -32,8 +48,12 @@ class Board:
         np.add.at(self.asked, at[came], case.demand[case.kind[came]])
         self.devices = np.full((len(case.names), max(case.gpus, default=0)), -1, dtype=np.int64)
         self._holds: dict[int, tuple[int, ...]] = {}
-        if any(case.sharing):
+        self._shared = any(case.sharing)
+        if self._shared:
             self._deal(came)
+        self._mean = np.maximum(case.capacity.mean(axis=0), 1)
+        self._changed: list[int] = []
+        self._views: dict[int, _Sight] = {}
         self._on = {
             kind: np.bincount(at[(case.kind == kind) & (at >= 0)], minlength=len(case.names))
             for kind in case.relations.kinds
@@ -74,15 +94,37 @@ class Board:
 
     def room(self, number: int) -> Mask:
         """The nodes that a pod of this kind can enter now."""
-        case, kind, demand = self.case, self.case.kinds[number], self.case.demand[number]
-        able: Mask = kind.enter & self.open
-        for k in np.flatnonzero(demand > 0):
-            able &= self.free[:, k] >= demand[k]
-        if kind.gpus and any(case.sharing):
-            able &= (self.devices >= kind.milli).sum(axis=1) >= kind.gpus
+        able = self._seen(number).able.copy()
         if self._on and able.any():
             self._terms(number, able)
         return able
+
+    def _seen(self, number: int) -> _Sight:
+        """What a pod of this kind sees of all nodes; only what changed since is looked at."""
+        sight = self._views.get(number)
+        if sight is None:
+            if len(self._views) >= _KINDS:
+                self._views.clear()
+            count = len(self.case.names)
+            sight = _Sight(np.zeros(count, dtype=np.bool_), np.zeros(count), 0)
+            self._look(number, sight, np.arange(count))
+            self._views[number] = sight
+        elif sight.changes < len(self._changed):
+            nodes = np.unique(np.array(self._changed[sight.changes :], dtype=np.int64))
+            self._look(number, sight, nodes)
+        sight.changes = len(self._changed)
+        return sight
+
+    def _look(self, number: int, sight: _Sight, nodes: Vector) -> None:
+        kind, demand = self.case.kinds[number], self.case.demand[number]
+        free = self.free[nodes]
+        able = kind.enter[nodes] & self.open[nodes] & (free >= demand)[:, demand > 0].all(axis=1)
+        if kind.gpus and self._shared:
+            able &= (self.devices[nodes] >= kind.milli).sum(axis=1) >= kind.gpus
+        shares = free / self._mean
+        length = np.maximum(np.sqrt((shares * shares).sum(axis=1)), 1e-12)
+        sight.able[nodes] = able
+        sight.likeness[nodes] = (shares * (demand / self._mean)).sum(axis=1) / length
 
     def _terms(self, number: int, able: Mask) -> None:
         for conflict, other in self._conflicts.get(number, ()):
@@ -115,11 +157,7 @@ class Board:
         The cosine between both, resources as shares of a mean node: so pods that need no GPU keep
         off nodes that have some free, and what is left on a node stays in balance.
         """
-        nodes = np.flatnonzero(able)
-        size = np.maximum(self.case.capacity.mean(axis=0), 1)
-        free, need = self.free[nodes] / size, self.case.demand[number] / size
-        likeness = (free @ need) / np.maximum(np.linalg.norm(free, axis=1), 1e-12)
-        return int(nodes[int(np.argmax(likeness))])
+        return int(np.argmax(np.where(able, self._seen(number).likeness, -np.inf)))
 
     def may_stay(self, pod: int) -> bool:
         """Whether a pod that was taken off its home can be left there after all."""
@@ -139,6 +177,7 @@ class Board:
         kind = case.kinds[number]
         self.free[node] -= case.demand[number]
         self.at[pod] = node
+        self._changed.append(node)
         if number in self._on:
             self._on[number][node] += 1
         stays = node == case.home[pod]
@@ -155,6 +194,7 @@ class Board:
         case, number, node = self.case, int(self.case.kind[pod]), int(self.at[pod])
         self.free[node] += case.demand[number]
         self.at[pod] = NOWHERE
+        self._changed.append(node)
         if number in self._on:
             self._on[number][node] -= 1
         if node != case.home[pod]:

@@ -12,10 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hocket.cluster.packing.case import Case, Mask, Vector
-from hocket.cluster.packing.score import Bounds, Score
-
-ANY = -(2**62)
-"""Less than any part of a score."""
+from hocket.cluster.packing.score import ANY, Bounds, Score
 
 _SCALE = 2**50
 _MIXES = 8

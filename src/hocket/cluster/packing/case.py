@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hocket.cluster.filters import Eligibility
+from hocket.cluster.model.covering import Covering
 from hocket.cluster.model.pods import WHOLE, Pods
 from hocket.cluster.packing.options import Options
 from hocket.cluster.packing.terms import Terms, Wants, relations
@@ -62,7 +63,8 @@ class Case:
     """What the search works on. Pods and nodes are numbers, in the order of the scenario.
 
     - `keys`, `names`: of pods, and of nodes; `priorities`: of the tiers
-    - `home`: where pods run now; `devices`: which of its node's shared GPUs each has
+    - `home`: where pods run now, those that have to leave their node excepted: they wait, like all
+      that run nowhere; `devices`: which of its node's shared GPUs each has
     - `kind`: the kind of every pod; `kinds`: what they are; `tier`: of every pod
     - `demand` (kinds, resources); `capacity` (nodes, resources); the last resource is thousandths
       of shared GPUs
@@ -86,7 +88,9 @@ class Case:
         self.names = [node.name for node in cluster.nodes]
         self.keys = [pod.key for pod in cluster.pods]
         self.priorities = cluster.priorities
-        self.home: At = np.array([state.where.get(k, NOWHERE) for k in self.keys], dtype=np.int32)
+        present = {pod.key: state.where.get(pod.key, NOWHERE) for pod in cluster.pods}
+        present.update((pod.key, NOWHERE) for pod in cluster.pods if pod.drained)
+        self.home: At = np.array([*present.values()], dtype=np.int32)
         self.devices = [state.holds.get(key, ()) for key in self.keys]
         number = {key: i for i, key in enumerate(self.keys)}
         self.preemptor = self._preemptor(number, preemptor)
@@ -118,6 +122,19 @@ class Case:
         """Whether all the changes of a forbidden set are made."""
         return any(all(at[i] == j for i, j in changes) for changes in self.forbidden)
 
+    def alike(self, pod: int) -> tuple[int, ...]:
+        """Pods for which this is the same may be counted together.
+
+        They are of one kind. A pod that has parts of GPUs is counted only with those of its node.
+        Else, if it left and one like it came to other GPUs there, it would seem to have stayed.
+        """
+        kind, home = int(self.kind[pod]), int(self.home[pod])
+        if pod in self.named:
+            return kind, pod
+        if home != NOWHERE and self.sharing[home] and self.kinds[kind].gpus:
+            return kind, NOWHERE, home
+        return (kind,)
+
     def fixed(self, pod: int) -> bool:
         """Whether a pod runs and must stay."""
         return bool(self.home[pod] >= 0) and self.kinds[self.kind[pod]].pinned
@@ -135,8 +152,8 @@ class Case:
 
     def _kinds(self, cluster: Pods, amounts: Vector) -> None:
         terms, eligibility = Terms(cluster), Eligibility(cluster.nodes)
-        covering = _covering(cluster)
-        left = [b.most for b in covering.budgets]
+        budgeted = _budgeted(cluster)
+        left = [b.most for b in budgeted.budgets]
         number: dict[object, int] = {}
         masks: dict[object, Mask] = {}
         wanted: list[Wants] = []
@@ -145,7 +162,7 @@ class Case:
         kind = np.zeros(len(cluster.pods), dtype=np.int64)
         tiers = {priority: t for t, priority in enumerate(cluster.priorities)}
         for i, pod in enumerate(cluster.pods):
-            wants, budgets = terms.wants(pod), covering.of[i]
+            wants, budgets = terms.wants(pod), budgeted.of[i]
             able = (pod.selector, pod.affinity, pod.tolerations, pod.gated, wants.labels)
             demand = tuple(amounts[i].tolist())
             size = (demand, pod.gpus, pod.gpu_milli)
@@ -183,7 +200,7 @@ class Case:
                 kinds=tuple(sorted({int(kind[i]) for i in budget.pods})),
                 most=budget.most,
             )
-            for budget in covering.budgets
+            for budget in budgeted.budgets
             if 0 < budget.most < sum(self.home[i] >= 0 for i in budget.pods)
         )
 
@@ -193,22 +210,24 @@ class _Covered(msgspec.Struct, frozen=True):
     most: int
 
 
-class _Covering(msgspec.Struct, frozen=True):
+class _Budgeted(msgspec.Struct, frozen=True):
     budgets: tuple[_Covered, ...]
     of: list[tuple[int, ...]]
 
 
-def _covering(cluster: Pods) -> _Covering:
+def _budgeted(cluster: Pods) -> _Budgeted:
     """The pods of every budget, and the budgets of every pod; how many more may be down."""
-    of: list[tuple[int, ...]] = [() for _ in cluster.pods]
+    covering = Covering(cluster.budgets)
+    of = [covering.of(pod) for pod in cluster.pods]
+    covered: list[list[int]] = [[] for _ in cluster.budgets]
+    for i, numbers in enumerate(of):
+        for b in numbers:
+            covered[b].append(i)
     budgets = []
-    for b, budget in enumerate(cluster.budgets):
-        pods = [i for i, p in enumerate(cluster.pods) if budget.covers(p.namespace, p.labels)]
+    for budget, pods in zip(cluster.budgets, covered, strict=True):
         up = sum(cluster.pods[i].node is not None for i in pods)
         budgets.append(_Covered(tuple(pods), up - budget.needed(len(pods))))
-        for i in pods:
-            of[i] = (*of[i], b)
-    return _Covering(tuple(budgets), of)
+    return _Budgeted(tuple(budgets), of)
 
 
 def _amounts(cluster: Pods, state: State) -> tuple[Vector, Vector]:

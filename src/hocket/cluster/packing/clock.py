@@ -51,6 +51,14 @@ class Clock:
             self.interrupted = True
         return 0.0 if self.interrupted else max(self.options.time_limit - self.spent, 0.0)
 
+    @property
+    def over(self) -> bool:
+        """Whether even what is quick must end: at an interrupt, or when the wall clock is past.
+
+        A limit of work does not end it, so that heuristics give the same on every machine.
+        """
+        return self.left <= 0 and (self.interrupted or self.options.clock == "wall")
+
     def work(self, seconds: float) -> None:
         """Count work that is done outside the solver; the clock on the wall sees it anyway."""
         self._work += seconds

@@ -37,7 +37,7 @@ def add_node(cluster: Pods, text: str) -> Pods:
 
 
 def drain(cluster: Pods, node: str) -> Pods:
-    """The cluster with a node cordoned, and the pods that can leave it waiting to be placed anew.
+    """The cluster with a node cordoned, and pods on it that have to leave it.
 
     Pods that are protected or made by a DaemonSet stay, and a remark tells which. Raises
     UnknownName.
@@ -45,8 +45,7 @@ def drain(cluster: Pods, node: str) -> Pods:
     _named(cluster, node)
     here = [pod for pod in cluster.pods if pod.node == node]
     staying = [pod for pod in here if pod.protected or pod.owner.startswith("DaemonSet/")]
-    kept = {pod.key for pod in staying}
-    leaving = {pod.key for pod in here} - kept
+    leaving = {pod.key for pod in here} - {pod.key for pod in staying}
     remark = f"what if {node} were drained: {len(leaving)} of {len(here)} pods leave it"
     if staying:
         remark += f"; there stay {', '.join(_why(pod) for pod in staying)}"
@@ -58,7 +57,7 @@ def drain(cluster: Pods, node: str) -> Pods:
             for other in cluster.nodes
         ),
         pods=tuple(
-            msgspec.structs.replace(pod, node=None) if pod.key in leaving else pod
+            msgspec.structs.replace(pod, drained=True) if pod.key in leaving else pod
             for pod in cluster.pods
         ),
     )

@@ -19,6 +19,9 @@ from hocket.cluster.packing.score import score
 SECONDS = 2e-4
 """What it takes to place a pod, about."""
 
+ASKED = 64
+"""After so many pods the clock is looked at."""
+
 ROUNDS = 4
 """So often may pods without a place be moved to the front."""
 
@@ -36,7 +39,7 @@ def fill(case: Case, at: At, clock: Clock) -> At:
     large, scarce = size(case)[kind], case.demand[kind, scarcest(case)]
     smallest = waiting[np.lexsort((waiting, large, tier))]
     order = waiting[np.lexsort((waiting, -large, -scarce, tier))]
-    best = _placed(case, at, order)
+    best = _placed(case, at, order, clock)
     for _ in range(ROUNDS):
         left = order[best[order] < 0]
         clock.work(SECONDS * len(order))
@@ -44,25 +47,32 @@ def fill(case: Case, at: At, clock: Clock) -> At:
             return best
         first = np.isin(order, left[case.tier[left] == case.tier[left].min()])
         order = np.concatenate([order[first], order[~first]])
-        found = _placed(case, at, order)
+        found = _placed(case, at, order, clock)
         if score(case, found) <= score(case, best):
             break
         best = found
-    return max(best, _placed(case, at, smallest), key=lambda found: score(case, found))
+    return max(best, _placed(case, at, smallest, clock), key=lambda found: score(case, found))
 
 
-def _placed(case: Case, at: At, order: Vector) -> At:
+def _placed(case: Case, at: At, order: Vector, clock: Clock) -> At:
+    """At Ctrl-C, what was placed until then."""
     board = Board(case, at)
-    place_all(board, order.tolist())
+    try:
+        place_all(board, order.tolist(), clock)
+    except KeyboardInterrupt:
+        clock.interrupted = True
+        return board.at if legal(case, board.at) else at
     return board.at
 
 
-def place_all(board: Board, pods: Iterable[int]) -> None:
-    """Place each of these pods in turn, where one can be placed."""
+def place_all(board: Board, pods: Iterable[int], clock: Clock | None = None) -> None:
+    """Place each of these pods in turn, where one can be placed, until the clock says to end."""
     case = board.case
     full: set[int] = set()  # kinds for which there is no room; it never grows here
     careful = bool(case.relations.kinds or case.forbidden)
-    for i in pods:
+    for count, i in enumerate(pods, 1):
+        if clock is not None and count % ASKED == 0 and clock.over:
+            return
         number = int(case.kind[i])
         if number in full:
             continue

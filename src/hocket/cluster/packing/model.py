@@ -145,11 +145,11 @@ class Model:
     # Building
 
     def _group(self, pods: list[int], alone: bool) -> list[Group]:
-        members: dict[tuple[int, int], list[int]] = {}
+        members: dict[tuple[int, ...], list[int]] = {}
         for i in pods:
-            own = i if alone or i in self.case.named else NOWHERE
-            members.setdefault((int(self.case.kind[i]), own), []).append(i)
-        return [Group(self.case, kind, pods, self.nodes) for (kind, _), pods in members.items()]
+            key = (int(self.case.kind[i]), i) if alone else self.case.alike(i)
+            members.setdefault(key, []).append(i)
+        return [Group(self.case, key[0], pods, self.nodes) for key, pods in members.items()]
 
     def _variables(self, group: Group) -> None:
         kind, cp = self.case.kinds[group.kind], self.cp
@@ -229,20 +229,9 @@ class Model:
                     cp.add(cp_model().LinearExpr.sum(got) == kind.gpus * group.come[j])
                     for load, variable in zip(loads, got, strict=True):
                         load.add(variable, kind.milli)
-                    self._stay_before_coming(group, j)
             for load in loads:
                 if load.variables:
                     cp.add(load.expression <= WHOLE)
-
-    def _stay_before_coming(self, group: Group, node: int) -> None:
-        """Where pods come, all that are alike stay: which GPU each has would else be unclear."""
-        here = group.at_home(node)
-        if here:
-            comes = self.cp.new_bool_var("")
-            self.cp.add(group.come[node] == 0).only_enforce_if(~comes)
-            staying = [v for (j, _), v in group.stay.items() if j == node]
-            total = cp_model().LinearExpr.sum(staying)
-            self.cp.add(total == here).only_enforce_if(comes)
 
     def _allowances(self) -> None:
         case = self.case
@@ -310,6 +299,12 @@ class Model:
         return next(group for group in self.groups if pod in group.members)
 
     # Hints and solutions
+
+    def stays(self) -> list[tuple[IntVar, int]]:
+        """The hint that every pod stays where it runs; of those that wait it says nothing."""
+        return [
+            (v, len(group.seats[seat])) for group in self.groups for seat, v in group.stay.items()
+        ]
 
     def hint(self, at: At) -> list[tuple[IntVar, int]]:
         """An assignment as values of the variables."""

@@ -22,7 +22,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     - `method`: ``plain`` is the published model, one variable for each pod and node; ``strong``
       counts pods that are alike, starts from heuristics and searches neighbourhoods
     - `time_limit`: seconds for the whole search, by the `clock`: ``wall``, or ``work``, the
-      solver's deterministic measure of work, which makes the outcome the same on every machine
+      solver's deterministic measure of work, which makes the outcome the same on every machine. The
+      authors' code keeps 0.2 s of its limit for the program around the search, this one nothing
     - `reserved`: share of the time that is kept for the tiers in equal parts; `place_share`: share
       of a tier's time that the search for the least disruption may have, the rest is for placing
       (Christensen, Mauro and Giallorenzo, arXiv 2511.08373, and their code)

@@ -26,7 +26,7 @@ LARGEST = 3_000_000
 """So many variables may the model have: more would not be built within any sensible time."""
 
 LEAST = 0.001
-"""A stage that would have no more seconds than this is left out."""
+"""A stage that would have no more seconds than this is left out; without places the search ends."""
 
 
 def plain(case: Case, clock: Clock, bounds: Bounds) -> At:
@@ -69,10 +69,13 @@ def _climb(case: Case, model: Model, clock: Clock, bounds: Bounds) -> tuple[At |
         spare = pools.tier(clock.left)
         for part, goal in enumerate((model.placed[t], model.disruption[t])):
             if part and not ((case.home >= 0) & (case.tier <= t)).any():
-                stages.given = (*stages.given, 0)  # nobody who could be disturbed
+                stages.skip(0)  # there is nobody who could be disturbed
                 continue
             began = clock.spent
             limit = spare if part else pools.placing(spare)
+            if part and limit <= LEAST:
+                stages.skip()
+                continue
             if limit <= LEAST or not stages.solve(goal, maximise=not part, seconds=limit):
                 return stages.best, t + part
             spare -= clock.spent - began

@@ -34,11 +34,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The pods of one priority and above: what is reached for them, and what is proved.
 
-    - `before`, `placed`: how many of them run now, and after the plan; `placed_bound`: none runs
-      more of them (given what the tiers above reach)
+    - `before`, `placed`: how many of them run now, and after the plan, where they may stay;
+      `placed_bound`: none runs more of them (given what the tiers above reach)
     - `disruption`: 1 for each of them evicted and 2 for each moved (Christensen, Mauro and
-      Giallorenzo, arXiv 2511.08373), or the other way round as the policy says;
-      `disruption_bound`: no plan that places as many disturbs less
+      Giallorenzo, arXiv 2511.08373), or the other way round as the policy says, and nothing for
+      those that have to leave their node; `disruption_bound`: no plan that places as many disturbs
+      less
     """
 
     priority: int

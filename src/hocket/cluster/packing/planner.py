@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -35,6 +36,9 @@ def plan_for(
     that is left; when it is over, the part of the last one that has an order is planned, if that is
     better than the present too. Bounds are about all packings, also those without an order.
 
+    Pods that have to leave their node are taken from it in any case, as far as there is an order:
+    the present is compared with as if they had left it.
+
     `preemptor` is the pod that asks, where the options' trigger is ``one``. `progress` is told the
     seconds by the options' clock, the number of pods that wait, and its bound. Raises as
     `hocket.cluster.packing.search.pack` does.
@@ -42,7 +46,10 @@ def plan_for(
     options = options or Options()
     forbidden: list[Changes] = []
     first: Packing | None = None
-    spent = 0.0
+    blocked: Blocked | None = None
+    part: tuple[Step, ...] = ()  # of the last packing, what has an order
+    leaving = any(pod.drained and pod.node is not None for pod in cluster.pods)
+    spent, began = 0.0, time.perf_counter()
     while True:
         rest = msgspec.structs.replace(options, time_limit=max(options.time_limit - spent, 0.0))
         packing = pack(
@@ -55,20 +62,23 @@ def plan_for(
         )
         spent += packing.seconds
         first = first or packing
-        if packing.verdict == "already optimal" and not forbidden:
-            return _nothing("already optimal", cluster, first, spent, packing.reason)
         if packing.verdict not in ("better", "better and optimal"):
-            return _nothing("no better plan in time", cluster, first, spent, packing.reason)
-        keep = (preemptor,) if preemptor else ()
-        found = sequence(cluster, packing.where, keep=keep, stop=stop)
+            if blocked is not None:
+                break
+            if not leaving:
+                return _nothing(packing.verdict, cluster, first, spent, packing.reason)
+        found = sequence(cluster, packing.where, keep=[preemptor] if preemptor else (), stop=stop)
         if not isinstance(found, Blocked):
             return _verified(cluster, found, first, options, spent, preemptor)
+        blocked, part = found, _part(cluster, packing.where, found, stop)
         forbidden.append(_knot(cluster, packing, found))
+        if options.clock == "wall":
+            spent = max(spent, time.perf_counter() - began)
         over = spent >= options.time_limit or len(forbidden) >= _ATTEMPTS
         if over or packing.interrupted or (stop is not None and stop()):
-            part = _part(cluster, packing.where, found, stop)
-            plan = _verified(cluster, part, first, options, spent, preemptor)
-            return plan if plan.steps else msgspec.structs.replace(plan, reason=found.reason)
+            break
+    plan = _verified(cluster, part, first, options, spent, preemptor)
+    return plan if plan.steps else msgspec.structs.replace(plan, reason=blocked.reason)
 
 
 def _knot(cluster: Pods, packing: Packing, blocked: Blocked) -> Changes:
@@ -120,10 +130,13 @@ def _verified(
     """The plan of these steps, if it is better than the present and the checker accepts it."""
     plan = Plan(verdict="better", steps=steps, seconds=seconds, reason=first.reason)
     tiers = _tiers(cluster, plan, first, options)
-    if not _better(tiers) or (preemptor and preemptor not in plan.placed):
+    drained = {pod.key for pod in cluster.pods if pod.drained and pod.node is not None}
+    gone = drained.intersection((*plan.evicted, *plan.moved))
+    asked = not preemptor or preemptor in plan.placed or preemptor in gone
+    if not (gone or _better(tiers)) or not asked:
         return _nothing("no better plan in time", cluster, first, seconds, first.reason)
     verdict: Verdict = "better"
-    if all(tier.proved for tier in tiers):
+    if gone == drained and all(tier.proved for tier in tiers):
         verdict = "better and optimal"
     plan = msgspec.structs.replace(plan, verdict=verdict, tiers=tiers)
     price = PRICES[options.cost]
@@ -136,7 +149,10 @@ def _verified(
 
 def _tiers(cluster: Pods, plan: Plan, first: Packing, options: Options) -> tuple[Tier, ...]:
     """What a plan reaches in every tier, with the bounds that hold for any plan."""
-    evicted, moved, placed = set(plan.evicted), plan.moved, plan.placed
+    drained = {pod.key for pod in cluster.pods if pod.drained}
+    moved = plan.moved.keys() - drained
+    evicted = set(plan.evicted) - drained
+    placed = plan.placed.keys() | (plan.moved.keys() & drained)
     price = PRICES[options.cost]
     found = []
     given = True  # whether the tiers above are at least as good as those the bounds are about
@@ -163,8 +179,8 @@ def _may_run(pods: list[Pod]) -> int:
 
 
 def _better(tiers: tuple[Tier, ...]) -> bool:
-    """Whether more pods run than now in the first tier in which their number differs."""
-    return [tier.placed for tier in tiers] > [tier.before for tier in tiers]
+    """Whether it is better than the present, which disturbs nobody."""
+    return [(t.placed, -t.disruption) for t in tiers] > [(t.before, 0) for t in tiers]
 
 
 def _nothing(verdict: Verdict, cluster: Pods, first: Packing, seconds: float, why: str) -> Plan:

@@ -85,6 +85,8 @@ class _Story:
                 f"which it goes to {self.names[target]} at once"
             )
         what = "evicted" if target is None else f"moved from {name}"
+        if self.ground.pods[key].drained:
+            return f"{'evicted from' if target is None else 'moved from'} {name}, which is drained"
         newcomer, room = self._instead_of(key, node)
         if newcomer is not None:
             there = self.goal[newcomer.key]

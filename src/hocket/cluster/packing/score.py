@@ -18,6 +18,9 @@ class Price(NamedTuple):
     move: int
 
 
+ANY = -(2**62)
+"""Less than any part of a score."""
+
 PRICES: dict[Cost, Price] = {"evict-first": Price(1, 2), "move-first": Price(2, 1)}
 """The authors' code counts 1 for an eviction and 2 for a move, their paper the other way round."""
 
@@ -52,7 +55,10 @@ def score(case: Case, at: At) -> Score:
 
 
 class Bounds:
-    """What is proved: upper bounds on the parts of a score, given that those before are as good."""
+    """What is proved: upper bounds on the parts of a score, given that those before are as good.
+
+    They hold for every plan, that is for every legal assignment that places what it must.
+    """
 
     def __init__(self, case: Case) -> None:
         """Nothing but that no more pods can run than there are, and no less than none disturbed."""
@@ -62,7 +68,7 @@ class Bounds:
             self.prove(2 * t, pods, ())
             self.prove(2 * t + 1, 0, ())
         self.hopeless = False
-        """Whether it is proved that no plan places what it must."""
+        """Whether it is proved that no plan places what it must, so that there is none."""
 
     def prove(self, part: int, most: int, given: tuple[int, ...]) -> None:
         """Part number `part` is at most `most` if the parts before are at least those `given`."""
@@ -88,7 +94,12 @@ class Bounds:
 
 
 def tiers(case: Case, reached: Score, bounds: Bounds) -> tuple[Tier, ...]:
-    """The account of what is reached and proved."""
+    """The account of what is reached and proved.
+
+    Where nothing is better than what is reached, no tier can be, given those above.
+    """
+    proved = bounds.proves(reached)
+    most = reached.parts if proved else _most(bounds, reached)
     pods = np.bincount(case.tier, minlength=len(case.priorities)).cumsum().tolist()
     before = score(case, case.home).tiers
     return tuple(
@@ -97,9 +108,15 @@ def tiers(case: Case, reached: Score, bounds: Bounds) -> tuple[Tier, ...]:
             pods=pods[t],
             before=before[t][0],
             placed=reached.tiers[t][0],
-            placed_bound=max(bounds.most(2 * t, reached.parts), reached.tiers[t][0]),
+            placed_bound=most[2 * t],
             disruption=-reached.tiers[t][1],
-            disruption_bound=min(-bounds.most(2 * t + 1, reached.parts), -reached.tiers[t][1]),
+            disruption_bound=-most[2 * t + 1],
         )
         for t, priority in enumerate(case.priorities)
     )
+
+
+def _most(bounds: Bounds, reached: Score) -> tuple[int, ...]:
+    """The bound of every part; never less than what is reached, which may be no plan."""
+    parts = reached.parts
+    return tuple(max(bounds.most(part, parts), value) for part, value in enumerate(parts))

@@ -59,6 +59,9 @@ class _Writer:
             pod = self.pods[key]
             yield _call("expect", pod.namespace, pod.name, pod.node or "")
         yield ""
+        for node in dict.fromkeys(pod.node for pod in self.pods.values() if pod.drained):
+            if node is not None:
+                yield _call("close_node", node)
         yield "pause_scheduling"
         wave, leaving = -1, False
         for step in self.plan.steps:

@@ -73,6 +73,12 @@ expect() {
   fi
 }
 
+# Let nothing come to a node any more, also when the script is done: close_node NODE
+close_node() {
+  printf 'cordon %s\n' "$1"
+  if [ "$APPLY" = 1 ]; then kube cordon "$1"; fi
+}
+
 # Keep schedulers from binding anything.
 pause_scheduling() {
   if [ "$APPLY" != 1 ]; then return; fi

@@ -8,7 +8,7 @@ from typing import get_args
 
 from hocket.cluster.check.plan import check_plan
 from hocket.cluster.check.pods import check
-from hocket.cluster.model.pods import Pods
+from hocket.cluster.model.pods import Pod, Pods
 from hocket.cluster.packing import plan as planned
 from hocket.cluster.packing.options import Method, Options
 from hocket.cluster.packing.planner import plan_for
@@ -153,9 +153,16 @@ def _advice(scenario: Pods, plan: planned.Plan) -> tuple[str, ...]:
     after = {pod.key for pod in scenario.pods if pod.node is not None}
     after = after - set(plan.evicted) | set(plan.placed)
     waiting = [pod for pod in scenario.pods if pod.key not in after]
+    waiting.sort(key=lambda pod: -pod.priority)
     if waiting:
-        waiting.sort(key=lambda pod: -pod.priority)
-        told = ", ".join(pod.key for pod in waiting[:5])
-        more = f" and {len(waiting) - 5} more" if len(waiting) > 5 else ""
-        lines.append(f"still waiting: {told}{more}")
+        lines.append(f"still waiting: {_some(waiting)}")
+    gone = {*plan.evicted, *plan.moved}
+    kept = [p for p in scenario.pods if p.drained and p.node is not None and p.key not in gone]
+    if kept:
+        lines.append(f"no order of steps was found in which these leave: {_some(kept)}")
     return tuple(lines)
+
+
+def _some(pods: list[Pod]) -> str:
+    more = f" and {len(pods) - 5} more" if len(pods) > 5 else ""
+    return ", ".join(pod.key for pod in pods[:5]) + more

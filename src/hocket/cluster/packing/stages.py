@@ -5,7 +5,7 @@ from __future__ import annotations
 from hocket.cluster.packing.case import At
 from hocket.cluster.packing.clock import Clock
 from hocket.cluster.packing.model import Model, Sum
-from hocket.cluster.packing.score import Bounds, score
+from hocket.cluster.packing.score import ANY, Bounds, score
 from hocket.solvers.cpsat import Outcome
 
 
@@ -13,7 +13,7 @@ class Stages:
     """The parts of the score in turn: places of the first tier, its disruption, and so on.
 
     - `best`: the last assignment found, None before the first; a stage without a solution leaves it
-    - `given`: what the parts so far are bound to be at least
+    - `given`: what the parts so far are bound to be at least, `ANY` for one that was left out
     """
 
     def __init__(self, model: Model, clock: Clock, bounds: Bounds, best: At | None = None) -> None:
@@ -29,8 +29,8 @@ class Stages:
             cp.minimize(-sign * goal.expression)
         else:
             cp.clear_objective()
-        hint = self.model.at if self.best is None else self.best
-        outcome = self.clock.solve(cp, seconds, self.model.hint(hint))
+        hint = self.model.stays() if self.best is None else self.model.hint(self.best)
+        outcome = self.clock.solve(cp, seconds, hint)
         self._learn(goal, sign, outcome)
         if not outcome.found:
             return False
@@ -46,6 +46,10 @@ class Stages:
         self.model.cp.add(expression == value if exactly else expression >= value)
         self.given = (*self.given, value)
         self.clock.told(self.best)
+
+    def skip(self, least: int = ANY) -> None:
+        """Leave a part out. It binds nothing, unless it cannot be less than `least`."""
+        self.given = (*self.given, least)
 
     def _learn(self, goal: Sum, sign: int, outcome: Outcome) -> None:
         part = len(self.given)

@@ -46,7 +46,8 @@ def strong(case: Case, clock: Clock, bounds: Bounds) -> At:
         reached = score(case, at)
         return bounds.hopeless or (reached.asked and bounds.proves(reached))
 
-    variables = sum(int(case.kinds[k].enter.sum()) for k in np.unique(case.kind))
+    groups = {case.alike(i) for i in range(len(case.keys))}
+    variables = sum(int(case.kinds[group[0]].enter.sum()) for group in groups)
     if variables > SMALL:
         search.run(FIRST_SHARE * case.options.time_limit, enough, PATIENCE * len(case.names))
         bound_by_volume(case, score(case, search.at), bounds)

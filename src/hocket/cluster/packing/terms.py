@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hocket.cluster.filters_between import Who, means, who
+from hocket.cluster.filters_between import Who, means, wanted_near, who
 from hocket.cluster.model.pods import Pod, Pods
 
 Mask = npt.NDArray[np.bool_]
@@ -59,7 +59,8 @@ class Terms:
 
     def wants(self, pod: Pod) -> Wants:
         """The terms of a pod."""
-        near = tuple((term.topology, self._number(who(term, pod.namespace))) for term in pod.near)
+        meant = self._number(wanted_near(pod)) if pod.near else 0
+        near = tuple((term.topology, meant) for term in pod.near)
         apart = tuple((term.topology, self._number(who(term, pod.namespace))) for term in pod.apart)
         spread = tuple(
             Spreading(s.topology, self._number(((pod.namespace,), s.selector)), s.max_skew)

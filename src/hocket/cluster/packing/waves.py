@@ -152,7 +152,9 @@ class Waves:
     def _bring(self, change: Change) -> None:
         """Evict a pod and bind it to its goal in this wave, with all that takes; or do nothing."""
         mark, left = len(self.ground.done), list(self.left)
-        if change.pod.key not in self.ground.state.where or not self._evict(change):
+        here = self.ground.state.where.get(change.pod.key)
+        # It may be down, or have been brought already as one that was in another's way.
+        if here in (None, change.goal) or not self._evict(change):
             return
         waiting = [change]
         while waiting:

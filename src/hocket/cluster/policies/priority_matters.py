@@ -97,13 +97,13 @@ class _Decider:
         plan = Plan(verdict="no better plan in time")
         if len(askers) > 1:  # whom nobody's plan can help need not ask one by one
             search = msgspec.structs.replace(self.policy.search, trigger="batch")
-            plan = plan_for(snapshot, search)
+            plan = _heeded(plan_for(snapshot, search))
             seconds += plan.seconds
             if plan.verdict == "already optimal":
                 self.asked.update(askers)
                 return msgspec.structs.replace(plan, seconds=seconds)
         for preemptor in askers:
-            plan = plan_for(snapshot, self.policy.search, preemptor=preemptor)
+            plan = _heeded(plan_for(snapshot, self.policy.search, preemptor=preemptor))
             self.asked.add(preemptor)
             seconds += plan.seconds
             if plan.steps:
@@ -129,6 +129,13 @@ class _Decider:
             kind = msgspec.msgpack.encode(msgspec.structs.replace(pod, name="", arrival=0))
             alike.setdefault(kind, pod.key)
         return [key for key in alike.values() if key not in self.asked]
+
+
+def _heeded(plan: Plan) -> Plan:
+    """A plan, unless Ctrl-C has ended its search: then whoever runs the policy is to end too."""
+    if plan.reason == "interrupted":
+        raise KeyboardInterrupt
+    return plan
 
 
 POLICIES = (PriorityMatters,)

@@ -33,7 +33,7 @@ class SharingPolicy(Policy, frozen=True):
 
     problems: ClassVar[tuple[str, ...]] = ("cluster/analytics",)
 
-    partition: Annotated[float, msgspec.Meta(gt=0, le=1e9)] | None = None
+    partition: Annotated[float, msgspec.Meta(ge=0.001, le=1e9)] | None = None
     estimates: Estimates = Oracle()
 
     def refuses(self, scenario: Analytics) -> str:

@@ -4,20 +4,22 @@ Pods (`hocket.cluster.simulate.pods`)
 -------------------------------------
 
 1. A pod that shows a node runs there from time 0. Any other comes at its `arrival` and waits. A
-   gated pod waits for ever and is never tried.
+   gated pod waits for ever and is never tried. A drained pod has to leave its node: a policy that
+   plans is asked for a plan as long as one is there (rule 8); else it is preempted at time 0.
 2. A pod may be bound to a node only if the node is neither cordoned nor down, bears no taint
    ``NoSchedule`` or ``NoExecute`` that the pod does not tolerate, meets the pod's selector and one
    of its affinity alternatives, has as much free of each resource that the pod asks for (one of
    ``pods`` always), shared GPUs included, has its ports free, and if the terms of rule 3 hold. Pods
    that run at time 0 are never questioned.
-3. Terms count pods that are on nodes, those that are leaving too. `near`: some pod meant by the
-   term is in the node's domain; or no pod anywhere is meant and the pod means itself. `apart`: no
-   pod meant by the term is in the domain, and no pod there keeps apart from this one. A hard
-   `spread`: pods of the domain that are selected, with this one if it is selected itself, are at
-   most `max_skew` more than in the emptiest domain; what counts are the nodes that meet the pod's
-   selector and affinity and have the labels of all its hard spreads, and their domains. Evicted
-   pods that are leaving do not count for spread. Where a node lacks the topology's label, `near`
-   and a hard `spread` fail, and it is in no domain for `apart`.
+3. Terms count pods that are on nodes, those that are leaving too. `near`: for each term some pod
+   that all of them mean is in the node's domain of its topology, as Kubernetes has it; or no such
+   pod is anywhere, and the pod is one itself. `apart`: no pod meant by the term is in the domain,
+   and no pod there keeps apart from this one. A hard `spread`: pods of the domain that are
+   selected, with this one if it is selected itself, are at most `max_skew` more than in the
+   emptiest domain; what counts are the nodes that meet the pod's selector and affinity and have the
+   labels of all its hard spreads, and their domains. Evicted pods that are leaving do not count for
+   spread. Where a node lacks the topology's label, `near` and a hard `spread` fail, and it is in no
+   domain for `apart`.
 4. Waiting pods are tried in order of priority, then of the time since which they wait, then of the
    order in which they came. Trying takes no time. A pod without a place is set aside for its
    back-off of 1 s, doubled with every try in a row up to 10 s. When a pod leaves a node, those set
@@ -30,14 +32,15 @@ Pods (`hocket.cluster.simulate.pods`)
    count of tries at nought: something makes it again. Protected pods are neither evicted nor
    preempted.
 7. A pod with a `lifetime` ends when it has run that long in all, also while it is leaving.
-8. A plan is asked for when no pod is left to be tried and some of those set aside were tried since
-   they came. From then on nothing is tried until the plan is carried out. It begins when the
-   seconds that the search took have passed, rounded up to ticks. Its waves follow one another;
-   evictions of a wave happen at once, its binds when these pods have left, the next wave after
-   that. Steps about pods that have ended meanwhile are skipped, and so are those that are no longer
-   possible after some pod has come or ended. An eviction must leave every budget that covers the
-   pod the number of pods up that it needs; up are pods on nodes that are not leaving, and a budget
-   counts all pods it covers that have come and not ended. Preemption is not bound by budgets.
+8. A plan is asked for when no pod is left to be tried, and some of those set aside were tried since
+   they came or a drained pod is still on its node. From then on nothing is tried until the plan is
+   carried out. It begins when the seconds that the search took have passed, rounded up to ticks.
+   Its waves follow one another; evictions of a wave happen at once, its binds when these pods have
+   left, the next wave after that. Steps about pods that have ended meanwhile are skipped, and so
+   are those that are no longer possible after some pod has come or ended. An eviction must leave
+   every budget that covers the pod the number of pods up that it needs; up are pods on nodes that
+   are not leaving, and a budget counts all pods it covers that have come and not ended. Preemption
+   is not bound by budgets.
 9. The run ends at `horizon`, or when nothing can happen any more. With abstract ticks, one is a
    second.
 
@@ -54,9 +57,10 @@ Analytics (`hocket.cluster.simulate.analytics`)
 1. A job is submitted at its arrival, or `think` ticks after the end of the job that it follows if
    that is later. Jobs are numbered in order of submission; at one tick, in the order of the
    scenario.
-2. `overheads.job` ticks later its stages that follow none are queued, in order of their numbers. A
-   stage that follows others is queued `overheads.stage` ticks after the last of them is done. At
-   one tick stages are queued in the order of their jobs' numbers, then of their own.
+2. `overheads.job` ticks later its stages that follow none come to the driver; a stage that follows
+   others comes `overheads.stage` ticks after the last of them is done. The driver takes stages one
+   at a time, in the order in which they come; at one tick, in the order of their jobs' numbers,
+   then of their own. Each takes `overheads.driver` ticks and is then queued.
 3. Before a stage is queued the policy says into how many tasks to cut it. The work of a stage that
    is cut anew lies evenly in each of its original tasks, which lie side by side; task k of n gets
    the work between the shares k/n and (k+1)/n, rounded so that the sum of the first tasks is never

@@ -5,6 +5,7 @@ Nothing here is drawn at random; a policy may draw from streams ``policy...``.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import NoReturn
@@ -71,7 +72,9 @@ class World:
         for index, job in enumerate(scenario.jobs):
             self.following.setdefault(job.after, []).append(index)
         self.due: list[tuple[int, int]] = []  # a heap of (time, index) of jobs to be submitted
-        self.queued: list[tuple[int, int, int]] = []  # of (time, job, stage) to be queued
+        self.coming: list[tuple[int, int, int]] = []  # of (time, job, stage) to the driver
+        self.line: deque[tuple[_Job, int]] = deque()  # of stages that the driver takes
+        self.driven = 0  # when the driver is through with all of them
         self.jobs: list[_Job] = []
         self.stages: list[_Stage] = []
         self.waiting: dict[int, StageState] = {}
@@ -124,13 +127,23 @@ class World:
 
     def _delay(self, overhead: int, job: _Job, stage: int) -> None:
         time = self.kernel.now + overhead
-        heappush(self.queued, (time, job.state.number, stage))
-        self.kernel.at(time, self._queue, phase=Phase.WAKE)
+        heappush(self.coming, (time, job.state.number, stage))
+        self.kernel.at(time, self._drive, phase=Phase.WAKE)
+
+    def _drive(self) -> None:
+        """The first of the stages that come gets in line: at one tick in the order of jobs."""
+        now, number, index = heappop(self.coming)
+        self.line.append((self.jobs[number], index))
+        self.driven = max(self.driven, now) + self.scenario.overheads.driver
+        if self.driven == now:
+            self._queue()
+        else:
+            self.kernel.at(self.driven, self._queue, phase=Phase.WAKE)
 
     def _queue(self) -> None:
-        """Queue the first of the stages that are ready: at one tick in the order of jobs."""
-        now, number, index = heappop(self.queued)
-        job = self.jobs[number]
+        """Queue the first of the stages in line."""
+        now = self.kernel.now
+        job, index = self.line.popleft()
         source = job.source.stages[index]
         state = StageState(
             len(self.stages), job.state, index, now, len(source.tasks), source.estimate

@@ -57,6 +57,7 @@ class World:
         self.queue = Queue(kernel, self.ticks, self.wake)
         self.view = LiveView(scenario, self.state, self.waiting)
         self.carrier = Carrier(self)
+        self._draining: set[str] = set()  # drained pods that have not left their node
         self.turnover = 0  # how many pods have come or ended
         # By victim, who waits until it is gone, and the order in which that pod came
         self._preemptors: dict[str, list[tuple[Entry, int]]] = {}
@@ -110,6 +111,17 @@ class World:
                 continue
             self._come(entry)
             self._settle(entry, self.state.where[pod.key], "it runs there already")
+            if pod.drained:
+                self._draining.add(pod.key)
+        if self._draining and self._plan is not None:
+            self.wake()
+        elif self._draining:
+            self.kernel.at(0, self._drain, phase=Phase.ARRIVE)
+
+    def _drain(self) -> None:
+        """Nobody plans how drained pods leave their nodes: all do at once."""
+        for key in [key for key in self.entries if key in self._draining]:
+            self.evict(self.entries[key], "preempt", "its node is drained")
 
     def _arrive(self, entry: Entry) -> None:
         self._come(entry)
@@ -202,6 +214,7 @@ class World:
         if not entry.leaving:
             self.budgets.rise(entry.pod, -1)
         entry.leaving, entry.node = False, -1
+        self._draining.discard(entry.pod.key)
 
     def _left(self, entry: Entry) -> None:
         """What follows when a node has more room."""
@@ -285,7 +298,8 @@ class World:
         """Ask for a plan, if some pod found no place and something has changed since the last."""
         if self._plan is None or self._seen == self._changes:
             return
-        if not any(has_failed(entry) for entry in self.waiting.values()):
+        failed = any(has_failed(entry) for entry in self.waiting.values())
+        if not failed and not self._draining:
             return
         if self._again is not None:
             self._again.cancel()

@@ -4,20 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from hocket.cluster.budgets import Budgets
+from hocket.cluster.filters import Filters
 from hocket.cluster.packing.plan import Plan, Step
 from hocket.cluster.simulate.pods_queue import Entry
-from hocket.core.kernel import Phase
+from hocket.cluster.simulate.pods_view import LiveView
+from hocket.core.errors import IllegalDecision
+from hocket.core.kernel import Kernel, Phase
+from hocket.core.timeline import Timeline
 
-if TYPE_CHECKING:
-    from hocket.cluster.simulate.pods import World
+
+class Simulated(Protocol):
+    """What a plan is carried out on: the simulated cluster.
+
+    `turnover` is how many pods have come or ended; `entries` are all pods by key.
+    """
+
+    turnover: int
+    kernel: Kernel
+    timeline: Timeline
+    filters: Filters
+    budgets: Budgets
+    view: LiveView
+    entries: dict[str, Entry]
+
+    def ticks(self, seconds: float) -> int:
+        """Seconds as ticks, rounded up."""
+
+    def wake(self) -> None:
+        """Let the policy look, once all else of this instant is settled."""
+
+    def node(self, name: str, what: str) -> int:
+        """The number of a node; raises IllegalDecision where there is none."""
+
+    def illegal(self, decision: str, why: str) -> IllegalDecision:
+        """The error that a decision breaks a rule."""
+
+    def evict(self, entry: Entry, kind: str, reason: str) -> None:
+        """Make a pod leave its node."""
+
+    def bind(self, entry: Entry, node: int, reason: str) -> None:
+        """Put a waiting pod on a node."""
 
 
 class Carrier:
     """The plan that is being carried out, if there is one."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Simulated) -> None:
         """Nothing to carry out."""
         self.world = world
         self.busy = False
