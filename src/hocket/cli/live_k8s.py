@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from threading import Event
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import msgspec
 from cyclopts import Parameter
@@ -95,8 +95,7 @@ def k8s(
     chosen = _policy(policy, settings, time_limit, workers)
     stopped = Event()
     _stop_on_signals(stopped)
-    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO, force=True)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    _log_to(sys.stderr)
     controller = Controller(
         Api.connect(kubeconfig, context),
         chosen,
@@ -158,6 +157,16 @@ def _serve(extender: Any, where: str) -> Any:
     server.start()
     say("the extender listens on http://{}:{}".format(*server.server_address[:2]))
     return server
+
+
+def _log_to(stream: TextIO) -> None:
+    """Tell what is done, line by line; other libraries' logs are left alone."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    own = logging.getLogger("hocket")
+    own.handlers[:] = [handler]
+    own.setLevel(logging.INFO)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def _stop_on_signals(stopped: Event) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from hocket.cluster.generate import analytics, macro
 from hocket.cluster.generate.analytics import Micro
-from hocket.cluster.generate.dynamic import Churn
+from hocket.cluster.generate.dynamic import SECOND, Churn
 from hocket.cluster.generate.examples import EXAMPLES
 from hocket.cluster.generate.macro import Macro
 from hocket.cluster.generate.replicasets import ReplicaSets
@@ -20,7 +20,7 @@ GENERATORS: tuple[type[Generator], ...] = (ReplicaSets, Churn, Micro, Macro)
 
 _DRAWN: dict[str, Generator] = {
     "replicasets": ReplicaSets(),
-    "churn": Churn(),
+    "churn": Churn(nodes=8, duration=5 * 60 * SECOND),
     **analytics.NAMED,
     **macro.NAMED,
 }

@@ -17,7 +17,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The search's parameters; the defaults of `reserved` and `place_share` are the authors'.
+    """The search's parameters; `time_limit`, `reserved` and `place_share` default to the authors'.
 
     - `method`: ``plain`` is the published model, one variable for each pod and node; ``strong``
       counts pods that are alike, starts from heuristics and searches neighbourhoods
@@ -35,7 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     method: Method = "strong"
-    time_limit: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+    time_limit: Annotated[float, msgspec.Meta(ge=0)] = 3.0
     clock: Timing = "work"
     reserved: Share = 0.6
     place_share: Share = 0.5
