@@ -157,7 +157,7 @@ ODD: dict[str, tuple[Change, list[str]]] = {
     ),
     "one pod twice": (
         lambda data: data["items"].append(copy.deepcopy(data["items"][3])),
-        ["left out: 1 records of pods that stand there already"],
+        ["left out: records of pods that stand there already (1)"],
     ),
     "a zone that is and is not": (
         put(4, "spec", "affinity", value=BOTH_ZONES),

@@ -96,7 +96,7 @@ def test_pods_that_ended_are_counted() -> None:
         one["status"]["phase"] = phase
     found = read(node(), *done)
     assert keys(found) == ["shop/p2"]
-    assert found.notes() == ("left out: 2 pods that ended",)
+    assert found.notes() == ("left out: pods that ended (2)",)
 
 
 def test_of_records_of_one_pod_that_with_a_node_counts() -> None:
@@ -104,7 +104,7 @@ def test_of_records_of_one_pod_that_with_a_node_counts() -> None:
     for pair in ((old, new), (new, old)):
         found = read(node(), *pair)
         assert [(p.key, p.node) for p in found.pods] == [("shop/p0", "n0")]
-        assert found.notes() == ("left out: 1 records of pods that stand there already",)
+        assert found.notes() == ("left out: records of pods that stand there already (1)",)
 
 
 def test_records_are_told_by_name() -> None:
@@ -137,7 +137,7 @@ def test_overcommitted_nodes_are_named() -> None:
 
 def test_other_kinds_are_counted() -> None:
     items = [{"kind": "Service", "metadata": {"name": f"s{i}"}} for i in range(2)]
-    assert read(node(), *items).notes() == ("left out: 2 objects of kind Service",)
+    assert read(node(), *items).notes() == ("left out: objects of kind Service (2)",)
 
 
 def test_what_does_not_count_is_told() -> None:

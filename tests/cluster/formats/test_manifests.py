@@ -142,7 +142,7 @@ def test_a_file_of_many_kinds(tmp_path: Path) -> None:
     assert [selects(logs.selector, one.described) for one in found.nodes] == [True, False]
     assert by_key["ml/train-0"].requests == {"nvidia.com/gpu": 1}
     assert (found.budgets[0].min_available, found.budgets[0].selector) == ("50%", app)
-    assert found.notes() == ("left out: 1 objects of kind Service",)
+    assert found.notes() == ("left out: objects of kind Service (1)",)
 
 
 def workload(kind: str = "Deployment", name: str = "web", **spec: Any) -> Data:
@@ -206,8 +206,8 @@ def test_of_a_live_cluster_only_the_pods_count() -> None:
     found = read(node(), deployment, replicas, pod("web-5d9c-x"))
     assert keys(found) == ["shop/web-5d9c-x"]
     assert found.notes() == (
-        "left out: 1 workloads of kind Deployment: their pods count",
-        "left out: 1 workloads of kind ReplicaSet: their pods count",
+        "left out: workloads of kind Deployment, whose pods count (1)",
+        "left out: workloads of kind ReplicaSet, whose pods count (1)",
     )
     assert keys(read(node(), deployment, replicas)) == ["shop/web-0", "shop/web-1"]
     assert keys(read(node(), replicas)) == ["shop/web-5d9c-0", "shop/web-5d9c-1"]
@@ -237,7 +237,7 @@ def test_manifests_may_stand_behind_a_snapshot_in_json(tmp_path: Path) -> None:
 def test_a_manifest_of_pods_that_are_there_adds_none() -> None:
     found = read(node(), pod("db-1", node="n0"), workload("StatefulSet", name="db", replicas=3))
     assert keys(found) == ["shop/db-1", "shop/db-0", "shop/db-2"]
-    assert found.notes() == ("left out: 1 records of pods that stand there already",)
+    assert found.notes() == ("left out: records of pods that stand there already (1)",)
     assert keys(read(node(), workload(), workload())) == ["shop/web-0"]
 
 

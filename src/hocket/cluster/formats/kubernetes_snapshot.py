@@ -170,7 +170,7 @@ class Snapshot:
         known = {None, *self._nodes}
         kept = [pod for pod in pods if pod.node in known]
         lost = [f"{pod.key} on {pod.node}" for pod in pods if pod.node not in known]
-        remarks += [f"left out: {count} {what}" for what, count in self._left.items()]
+        remarks += [f"left out: {what} ({count})" for what, count in self._left.items()]
         if lost:
             remarks.append(f"left out: pods on nodes that are not there: {listed(lost)}")
         if self._shared:
@@ -192,7 +192,7 @@ class Snapshot:
         there = set(self._slots)
         for one in self._workloads:
             if one.owner in named or (one.live and live):
-                self._left[f"workloads of kind {one.kind}: their pods count"] += 1
+                self._left[f"workloads of kind {one.kind}, whose pods count"] += 1
                 continue
             nodes = tuple(self._nodes.values()) if isinstance(one, DaemonSet) else ()
             for pod in one.pods(nodes):
