@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 import yaml
@@ -111,3 +112,9 @@ def test_a_server_that_is_away_and_one_that_refuses(server, capsys):
     server.refuse()
     assert main(["live", "k8s", "--kubeconfig", server.config]) == 1
     assert "no answer" in capsys.readouterr().err
+
+
+def test_signals_are_as_before(server):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    main(["live", "k8s", "--kubeconfig", server.config])
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
-from types import FrameType
 from typing import Annotated, Any, TextIO
 
 import msgspec
@@ -18,6 +17,7 @@ from hocket.cli.files import Json, Settings
 from hocket.cli.output import as_json, say
 from hocket.core.errors import UserError
 from hocket.core.fields import with_fields
+from hocket.core.interrupt import Interrupt
 from hocket.core.policy import Policy
 
 MANIFEST = "rbac.yaml"
@@ -93,20 +93,12 @@ def k8s(
         )
     records = None if record is None else Record(record)
     chosen = _policy(policy, settings, time_limit, workers)
-    stopped = Event()
-    _stop_on_signals(stopped)
-    _log_to(sys.stderr)
-    controller = Controller(
-        Api.connect(kubeconfig, context),
-        chosen,
-        Rights(
-            apply=apply,
-            namespace=namespace,
-            scheduler=scheduler_name,
-            any_scheduler=any_scheduler,
-            patience=patience,
-        ),
-        stop=stopped.is_set,
+    rights = Rights(
+        apply=apply,
+        namespace=namespace,
+        scheduler=scheduler_name,
+        any_scheduler=any_scheduler,
+        patience=patience,
     )
 
     def told(found: Round) -> None:
@@ -117,20 +109,25 @@ def k8s(
         elif found.plan is not None or not watch:
             _show(found, apply)
 
-    controller.start()
-    server = None
-    try:
-        if extender is not None:
-            server = _serve(controller.extend(), extender)
-        if watch:
-            controller.watch(told)
-            return 130 if stopped.is_set() else 0
-        found = controller.once()
-        told(found)
-    finally:
-        controller.close()
-        if server is not None:
-            server.close()
+    stopping = "stopping after this step; again to stop at once"
+    with _logging_to(sys.stderr), Interrupt(lambda: say(stopping)) as interrupt:
+        controller = Controller(
+            Api.connect(kubeconfig, context), chosen, rights, stop=lambda: interrupt.asked
+        )
+        controller.start()
+        server = None
+        try:
+            if extender is not None:
+                server = _serve(controller.extend(), extender)
+            if watch:
+                controller.watch(told)
+                return 130 if interrupt.asked else 0
+            found = controller.once()
+            told(found)
+        finally:
+            controller.close()
+            if server is not None:
+                server.close()
     return _code(found)
 
 
@@ -159,27 +156,22 @@ def _serve(extender: Any, where: str) -> Any:
     return server
 
 
-def _log_to(stream: TextIO) -> None:
+@contextmanager
+def _logging_to(stream: TextIO) -> Iterator[None]:
     """Tell what is done, line by line; other libraries' logs are left alone."""
+    own, web = logging.getLogger("hocket"), logging.getLogger("urllib3")
+    before = own.handlers[:], own.level, web.level
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    own = logging.getLogger("hocket")
     own.handlers[:] = [handler]
     own.setLevel(logging.INFO)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
-
-
-def _stop_on_signals(stopped: Event) -> None:
-    """The first SIGINT or SIGTERM asks to stop between two steps, the second interrupts."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if stopped.is_set():
-            raise KeyboardInterrupt
-        stopped.set()
-        say("stopping after this step; interrupt again to stop at once")
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    web.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        own.handlers[:] = before[0]
+        own.setLevel(before[1])
+        web.setLevel(before[2])
 
 
 def _document(found: Any) -> dict[str, Any]:

@@ -171,8 +171,8 @@ def seconds_of(text: str) -> float:
 
 def _trainer(policy: Any, name: str | None, settings: tuple[str, ...]) -> Trainer:
     """The trainer of this name, or the policy's own, with its settings. Raises UserError."""
-    from hocket.learn.interrupt import need_torch
     from hocket.learn.loop import trainer_of
+    from hocket.learn.pytorch import need_torch
 
     need_torch()
 

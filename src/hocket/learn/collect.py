@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hocket.core.errors import RunError
-from hocket.learn.interrupt import check
+from hocket.core.interrupt import check
 from hocket.learn.rollout import Answers, Doubles, Rollout, Step
 from hocket.learn.sampling import greedy, sample
 

@@ -10,8 +10,8 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from hocket.core.errors import RunError, UserError
+from hocket.core.interrupt import check
 from hocket.core.pool import DIED, UNGUARDED, UNGUARDED_ADVICE
-from hocket.learn.interrupt import check
 
 PULSE = 0.2  # seconds between looks at whether Ctrl-C has been pressed
 PATIENCE = 5.0  # seconds that a worker has to end by itself

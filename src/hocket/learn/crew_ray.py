@@ -7,9 +7,9 @@ from typing import Any
 
 from hocket.core.errors import RunError
 from hocket.core.extras import need
+from hocket.core.interrupt import check
 from hocket.core.pool import DIED
 from hocket.learn.crew import PULSE, lost
-from hocket.learn.interrupt import check
 from hocket.learn.workers import Player
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from hocket.core.errors import UnknownName, UserError
+from hocket.core.interrupt import Interrupt, check
 from hocket.core.writing import require_place
 from hocket.learn import checkpoint as checkpoints
 from hocket.learn import tensorfile
 from hocket.learn.asking import Learned
 from hocket.learn.claim import claimed
 from hocket.learn.curve import Board, Curve, Row
-from hocket.learn.interrupt import Interrupt, check, need_torch
+from hocket.learn.pytorch import need_torch
 from hocket.learn.supply import Source
 from hocket.learn.training import Training
 

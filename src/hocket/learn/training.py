@@ -16,12 +16,12 @@ import numpy as np
 
 from hocket import __version__
 from hocket.core.errors import RunError
+from hocket.core.interrupt import check
 from hocket.core.policy import spec
 from hocket.learn import checkpoint as checkpoints
 from hocket.learn import weights
 from hocket.learn.asking import Episode, Learned
 from hocket.learn.curve import Row
-from hocket.learn.interrupt import check
 from hocket.learn.supply import Source, Supply, described, fixed
 from hocket.learn.workers import Workers
 

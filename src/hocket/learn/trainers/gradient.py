@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hocket.core.errors import RunError
-from hocket.learn.interrupt import check
+from hocket.core.interrupt import check
 from hocket.learn.network import Network
 from hocket.learn.trainer import Collect, Draw, Trainer
 

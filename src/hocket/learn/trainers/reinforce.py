@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from hocket.core.errors import UserError
+from hocket.core.interrupt import check
 from hocket.learn.asking import Learned
 from hocket.learn.batch import Ints
-from hocket.learn.interrupt import check
 from hocket.learn.network import Network, tensors
 from hocket.learn.networks.segments import entropy, log_softmax
 from hocket.learn.rollout import Doubles, Rollout

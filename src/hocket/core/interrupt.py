@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for a good moment: between two decisions, never within a step of the optimiser.
+"""Ctrl-C that waits for a good moment: between two steps, never within one.
 
 SIGTERM, with which batch systems and containers ask a process to end, is taken as Ctrl-C. Signals
 belong to the whole process, and so does the one `Interrupt` that is in force.
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
-
-from hocket.core.extras import need
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -25,9 +24,10 @@ class Interrupt:
 
     current: Interrupt | None = None
 
-    def __init__(self) -> None:
-        """Nobody has pressed Ctrl-C."""
+    def __init__(self, told: Callable[[], None] | None = None) -> None:
+        """Nobody has pressed Ctrl-C; `told` is called when somebody does for the first time."""
         self.asked = False
+        self.told = told
         self.twice = False
         self._before: dict[signal.Signals, Any] = {}
         self._outer: Interrupt | None = None
@@ -37,6 +37,8 @@ class Interrupt:
             self.twice = True
             raise KeyboardInterrupt
         self.asked = True
+        if self.told is not None:
+            self.told()
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
@@ -61,13 +63,3 @@ def check() -> None:
     """A good moment: raise KeyboardInterrupt if Ctrl-C has been pressed."""
     if Interrupt.current is not None and Interrupt.current.asked:
         raise KeyboardInterrupt
-
-
-def need_torch() -> None:
-    """Import PyTorch, whose C++ aborts the process if Ctrl-C falls in that; so it is raised after.
-
-    Raises MissingExtra.
-    """
-    with Interrupt():
-        need("torch", "learn")
-        check()
