@@ -219,3 +219,13 @@ def test_yaml_accepts_what_the_usual_reader_does(text):
 def test_toml_is_the_standard_library():
     text = "a = 1\n[b]\nc = ['x', 2.5]\n"
     assert parse(text, "toml", "") == tomllib.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("\ud800a: 1", 1), ("a: 1\nb: \udfff\n", 2)], ids=["first", "second"]
+)
+def test_half_a_surrogate_pair_in_yaml_is_told_with_its_line(text, line):
+    with pytest.raises(InputError, match=rf"line {line}: character U\+D[8F]") as caught:
+        parse(text, "yaml", "x.yaml")
+    assert caught.value.problems[0].line == line
+    assert lines(text, "yaml") == {}

@@ -139,6 +139,10 @@ class _Yaml:
             line = text.count("\n", 0, error.position) + 1
             message = f"character U+{int(error.character):04X} is not allowed in YAML"
             self.problems.append(Problem("", message, line))
+        except UnicodeEncodeError as error:  # half a surrogate pair, before the C parser sees it
+            line = text.count("\n", 0, error.start) + 1
+            message = f"character U+{ord(text[error.start]):04X} is not allowed in YAML"
+            self.problems.append(Problem("", message, line))
         if self.problems or self.repeated:
             raise InputError(self.source, [*self.repeated, *self.problems])
         return self.root
