@@ -135,6 +135,17 @@ def test_a_run_loads_no_other_domain_and_no_paper(asked, domain):
     assert parts <= {"api", "core", "solvers", "learn", "report", domain}
 
 
+@pytest.mark.parametrize("text", ["problem: shop/job-shop\n", '{"problem": "shop/job-shop"}'])
+def test_a_file_that_names_its_problem_loads_no_other_domain(tmp_path, text):
+    file = tmp_path / ("shop.json" if text.startswith("{") else "shop.yaml")
+    file.write_text(text)
+    code = f"import hocket; hocket.check({str(file)!r})\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    parts = {name.split(".")[1] for name in done.stdout.split() if name.startswith("hocket.")}
+    assert "shop" in parts
+    assert parts <= {"api", "core", "solvers", "learn", "report", "shop"}
+
+
 def test_no_verb_is_hidden_by_a_package_of_its_name():
     code = (
         "import hocket, importlib, pkgutil\n"

@@ -11,6 +11,7 @@ Any other file is in one of the formats of a domain, recognised by its content.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
@@ -35,6 +36,9 @@ Source = str | Path | Mapping[str, Any]
 
 _HEAD = 4096
 _HEAD_LINE = 2**20
+_PROBLEM = re.compile(
+    rb'\A\s*\{\s*("\$schema"\s*:\s*"[^"]*"\s*,\s*)?"problem"\s*:|^problem[ \t]*[:=]', re.MULTILINE
+)
 _MOST = 1000  # problems: a mistake on every line of a large file need not be told every time
 
 
@@ -125,12 +129,17 @@ def _in_format(path: str | Path, text: str) -> Scenario:
 
 
 def _claimed(path: Path) -> Format | None:
-    """The format that reads what lies at a path itself, if one does."""
-    streaming = [one for one in _formats() if one.claims is not None]
+    """The format that reads what lies at a path itself, if one does.
+
+    A file that says at once which problem it is about is nobody's: no domain is asked for it.
+    """
     try:
         head = b"" if path.is_dir() else files.head(path, _HEAD)
     except (OSError, ValueError):
         return None  # reading it as text says what is wrong
+    if _PROBLEM.search(head):
+        return None
+    streaming = [one for one in _formats() if one.claims is not None]
     return next((one for one in streaming if one.claims and one.claims(path, head)), None)
 
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from hocket.cluster.generate.analytics import Micro
 from hocket.cluster.generate.macro import Macro
 from hocket.cluster.metrics.analytics import by_class, metrics
-from hocket.cluster.metrics.analytics_jobs import answers, seconds_per_tick
+from hocket.cluster.metrics.analytics_jobs import answers
 from hocket.cluster.policies.cfq import CFQ
 from hocket.cluster.policies.fair import UJF, Fair
 from hocket.cluster.policies.fifo import FIFO
@@ -29,6 +29,7 @@ from hocket.cluster.policies.uwfq import UWFQ
 from hocket.cluster.sharing.policy import UWFQ as SOURCE
 from hocket.cluster.sharing.policy import SharingPolicy
 from hocket.cluster.simulate.analytics import simulate
+from hocket.cluster.units import seconds_per_tick
 from hocket.core.errors import UserError
 from hocket.core.extras import need
 from hocket.core.paper import Claim, Paper, Progress, Tick, counting

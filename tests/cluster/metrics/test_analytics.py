@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from hocket.cluster.generate.analytics import NAMED
 from hocket.cluster.metrics.analytics import METRICS, by_size, metrics, worst
 from hocket.cluster.metrics.analytics_figures import figures
-from hocket.cluster.metrics.analytics_jobs import Answer, answers, seconds_per_tick, yardstick
+from hocket.cluster.metrics.analytics_jobs import Answer, answers, yardstick
 from hocket.cluster.model.analytics import Analytics, Job, Overheads, Stage, User
 from hocket.cluster.policies.fair import UJF, Fair
 from hocket.cluster.policies.fifo import FIFO
 from hocket.cluster.policies.uwfq import UWFQ
 from hocket.cluster.simulate.analytics import simulate
+from hocket.cluster.units import seconds_per_tick
 from hocket.core.timeline import Timeline
 from hocket.report.figures import Plot, Strips
 from tests.cluster.simulate.analytics_cases import applications

@@ -20,8 +20,8 @@ from hocket.cluster.policies.fifo import FIFO
 from hocket.cluster.policies.uwfq import UWFQ
 from hocket.cluster.roles.analytics import JobState, StageState, View
 from hocket.cluster.sharing.estimates import Given, Noisy, Oracle, Past
-from hocket.cluster.sharing.units import second
 from hocket.cluster.simulate.analytics import simulate
+from hocket.cluster.units import second
 from hocket.core.convert import convert
 from hocket.core.errors import InputError, RunError
 from hocket.core.policy import Policy, spec

@@ -18,10 +18,10 @@ from hocket.cluster.metrics.analytics_jobs import (
     Yardstick,
     answers,
     classes,
-    seconds_per_tick,
     yardstick,
 )
 from hocket.cluster.model.analytics import Analytics
+from hocket.cluster.units import seconds_per_tick
 from hocket.core.domain import Measure
 from hocket.core.stats import jain
 from hocket.core.timeline import Timeline

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from hocket.cluster.metrics.analytics import by_class, slowdowns
-from hocket.cluster.metrics.analytics_jobs import answers, seconds_per_tick, yardstick
+from hocket.cluster.metrics.analytics_jobs import answers, yardstick
 from hocket.cluster.model.analytics import Analytics
+from hocket.cluster.units import seconds_per_tick
 from hocket.core.timeline import Timeline
 from hocket.report.figures import Axis, Given, Lane, Level, Line, Plot, Strips
 from hocket.report.lines import distribution, short

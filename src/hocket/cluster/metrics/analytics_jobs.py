@@ -11,7 +11,6 @@ from hocket.cluster.model.analytics import Analytics, Job, Overheads, Stage
 from hocket.cluster.policies.fair import UJF
 from hocket.cluster.policies.fifo import FIFO
 from hocket.cluster.simulate.analytics import simulate
-from hocket.core.scenario import to_ticks
 from hocket.core.timeline import Timeline
 
 
@@ -39,11 +38,6 @@ def answers(scenario: Analytics, timeline: Timeline) -> list[Answer]:
         for job in scenario.jobs
         if job.name in came and job.name in done
     ]
-
-
-def seconds_per_tick(unit: str) -> float:
-    """The length of a tick in seconds; an abstract one counts as a second."""
-    return to_ticks("1 s" if unit == "tick" else f"1 {unit}", "ns") / 1e9
 
 
 def classes(scenario: Analytics) -> dict[str, str]:

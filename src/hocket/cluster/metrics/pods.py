@@ -14,11 +14,11 @@ from hocket.cluster.metrics.pods_record import (
     fates,
     request,
     room,
-    seconds_per_tick,
     steps,
 )
 from hocket.cluster.metrics.stranded import stranded
 from hocket.cluster.model.pods import Pods
+from hocket.cluster.units import seconds_per_tick
 from hocket.core.domain import Measure
 from hocket.core.timeline import Timeline
 

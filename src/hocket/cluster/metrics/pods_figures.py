@@ -15,10 +15,10 @@ from hocket.cluster.metrics.pods_record import (
     pending,
     request,
     room,
-    seconds_per_tick,
     steps,
 )
 from hocket.cluster.model.pods import Pods
+from hocket.cluster.units import seconds_per_tick
 from hocket.core.timeline import Timeline
 from hocket.report.figures import Axis, Given, Line, Plot, Relation
 from hocket.report.lines import short

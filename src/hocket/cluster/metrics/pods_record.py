@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hocket.cluster.model.pods import WHOLE, Node, Pod, Pods
-from hocket.core.scenario import to_ticks
 from hocket.core.timeline import Timeline
 
 Floats = npt.NDArray[np.float64]
@@ -107,11 +106,6 @@ def pending(timeline: Timeline) -> tuple[Floats, Floats]:
         now[gauge.lane] = gauge.value
         levels[gauge.time] = sum(now.values())
     return np.array([*levels], dtype=np.float64), np.array([*levels.values()], dtype=np.float64)
-
-
-def seconds_per_tick(unit: str) -> float:
-    """The length of a tick in seconds; an abstract one is a second."""
-    return to_ticks("1 s" if unit == "tick" else f"1 {unit}", "ns") / 1e9
 
 
 def _is_gpu(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import ceil
 from typing import Annotated, ClassVar, Literal
 
@@ -13,8 +12,8 @@ from hocket.cluster.packing.options import Options
 from hocket.cluster.packing.plan import Plan
 from hocket.cluster.policies.kube_scheduler import KubeScheduler
 from hocket.cluster.roles.pods import Again, Bind, Placing, Planning, Preempt, View, Wait
+from hocket.cluster.units import second
 from hocket.core.policy import Policy
-from hocket.core.scenario import to_ticks
 from hocket.core.streams import Streams
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -58,8 +57,7 @@ class _Decider:
     def __init__(self, policy: PriorityMatters, scenario: Pods, scheduler: Placing) -> None:
         self.policy = policy
         self.place_one = scheduler.place
-        unit = scenario.time_unit
-        self.second = Fraction(1) if unit == "tick" else Fraction(to_ticks("1 day", unit), 86_400)
+        self.second = second(scenario.time_unit)
         self.last: int | None = None  # when the last search began
         self.places: dict[str, str] = {}  # where every pod was then, or was to be by its plan
         self.asked: set[str] = set()  # who has asked since, and need not ask again

@@ -11,7 +11,7 @@ from hocket.cluster.model.analytics import Analytics
 from hocket.cluster.model.analytics import Job as Submitted
 from hocket.cluster.roles.analytics import JobState, StageState
 from hocket.cluster.sharing.history import History
-from hocket.cluster.sharing.units import second
+from hocket.cluster.units import second
 from hocket.core.errors import RunError
 from hocket.core.streams import Streams
 

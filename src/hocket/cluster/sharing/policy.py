@@ -12,7 +12,7 @@ from hocket.cluster.model.analytics import Analytics
 from hocket.cluster.roles.analytics import Ordering, StageState, View
 from hocket.cluster.sharing.estimates import Estimates, Estimator, Noisy, Oracle
 from hocket.cluster.sharing.partition import advised
-from hocket.cluster.sharing.units import second
+from hocket.cluster.units import second
 from hocket.core.policy import Policy
 from hocket.core.streams import Streams
 

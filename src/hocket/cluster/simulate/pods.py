@@ -18,10 +18,10 @@ from hocket.cluster.simulate.pods_plans import Carrier
 from hocket.cluster.simulate.pods_queue import Entry, Queue
 from hocket.cluster.simulate.pods_view import LiveView, has_failed
 from hocket.cluster.state import State
+from hocket.cluster.units import second
 from hocket.core.errors import IllegalDecision, RunError
 from hocket.core.kernel import Event, Kernel, Phase
 from hocket.core.policy import Policy
-from hocket.core.scenario import to_ticks
 from hocket.core.streams import Streams
 from hocket.core.timeline import Timeline
 
@@ -47,7 +47,7 @@ class World:
         """The cluster before its first event."""
         self.scenario, self.policy, self.kernel = scenario, name, kernel
         self._place, self._plan = decider.place, getattr(decider, "plan", None)
-        self._tick = 10**9 if scenario.time_unit == "tick" else to_ticks(_one(scenario), "ns")
+        self._second = second(scenario.time_unit)
         self.state = State.of(scenario)
         self.filters = Filters.of(self.state)
         self.budgets = Budgets(scenario.budgets)
@@ -88,7 +88,7 @@ class World:
 
     def ticks(self, seconds: float) -> int:
         """Seconds as ticks, rounded up. With abstract ticks, one is a second."""
-        return ceil(Fraction(round(seconds * 10**9), self._tick))
+        return ceil(Fraction(round(seconds * 10**9), 10**9) * self._second)
 
     def wake(self) -> None:
         """Let the policy look, once all else of this instant is settled."""
@@ -360,7 +360,3 @@ class World:
             if self._shown.get(priority) != count:
                 self._shown[priority] = count
                 self.timeline.gauge("pending", str(priority), self.kernel.now, count)
-
-
-def _one(scenario: Pods) -> str:
-    return f"1 {scenario.time_unit}"

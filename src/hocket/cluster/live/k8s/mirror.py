@@ -7,10 +7,9 @@ import time
 from threading import Condition, Event, Thread
 from typing import Any, NamedTuple
 
-import msgspec
-
 from hocket.cluster.formats.kubernetes import budget_of, node_of, pod_of
 from hocket.cluster.live.k8s.api import KINDS, Api, Kind, Refused
+from hocket.cluster.live.k8s.pins import template
 from hocket.cluster.model.pods import Node, Pod, Pods
 from hocket.cluster.model.rules import Budget
 from hocket.core.errors import InputError
@@ -238,16 +237,7 @@ class Mirror:
 
 def alike(one: Seen, other: Seen) -> bool:
     """Whether two pods were made by the same controller from the same template."""
-    return (
-        bool(one.maker) and one.maker == other.maker and _template(one.pod) == _template(other.pod)
-    )
-
-
-def _template(pod: Pod) -> Pod:
-    """A pod without what differs between pods of one template."""
-    return msgspec.structs.replace(
-        pod, name="", node=None, labels={}, protected=False, protection="", gated=False
-    )
+    return bool(one.maker) and one.maker == other.maker and template(one.pod) == template(other.pod)
 
 
 def _key(kind: Kind, thing: dict[str, Any]) -> str:

@@ -23,10 +23,14 @@ def signature(pod: Pod) -> bytes:
     """The same for all pods that one controller makes of one template; empty without controller."""
     if not pod.owner:
         return b""
-    plain = msgspec.structs.replace(
+    return msgspec.msgpack.encode(template(pod))
+
+
+def template(pod: Pod) -> Pod:
+    """A pod without what differs between pods of one template."""
+    return msgspec.structs.replace(
         pod, name="", node=None, labels={}, protected=False, protection="", gated=False, arrival=0
     )
-    return msgspec.msgpack.encode(plain)
 
 
 class _Place(msgspec.Struct):

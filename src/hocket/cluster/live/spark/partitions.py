@@ -7,32 +7,27 @@ task runtime. Long tasks hold cores that a more urgent user waits for; many shor
 from __future__ import annotations
 
 import contextlib
+from fractions import Fraction
 from typing import Any
 
+from hocket.cluster.sharing.partition import advised
 from hocket.core.extras import need
 
 _FIXED = ("spark.sql.warehouse.dir", "spark.sql.extensions", "spark.sql.catalogImplementation")
 
 
-def partitions(work: int, advised: float, cores: int) -> int:
-    """Into how many tasks to cut `work` core-milliseconds, `advised` seconds for each.
+def session_for(spark: Any, runtime: float | None, work: int | None, cores: int) -> Any:
+    """The session in which a job of `work` core-milliseconds runs.
 
-    Never fewer than one for each core, else cores would idle.
-    """
-    return max(int(work / (advised * 1000)), cores, 1)
-
-
-def session_for(spark: Any, advised: float | None, work: int | None, cores: int) -> Any:
-    """The session in which a job runs.
-
-    Without an advised task runtime or an estimate that is the given one. Otherwise it is a new one
-    with the same settings but for partitions: shuffles have as many as `partitions` says, scans at
+    Without a `runtime` that is advised for tasks (seconds), or an estimate, that is the given one.
+    Otherwise it is a new one with the same settings but for partitions: shuffles have as many as
+    `hocket.cluster.sharing.partition.advised` says, and never fewer than there are cores; scans at
     least as many as far as files can be split. Temporary views belong to the session in which they
     were made; DataFrames made there keep its settings.
     """
-    if advised is None or not work:
+    if runtime is None or not work:
         return spark
-    count = str(partitions(work, advised, cores))
+    count = str(advised(work, Fraction(runtime) * 1000, cores, cores))
     session = spark.newSession()
     for row in spark.sql("SET").collect():
         if row["key"].startswith("spark.sql.") and not row["key"].startswith(_FIXED):
