@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import hocket
 from hocket.core.streams import Streams
 from hocket.serving.roles.batching import Batcher, FirstComeFirstServed, Limits, Request
+from hocket.serving.roles.facts import Engine
 from hocket.serving.roles.policy import BatchingPolicy
-from hocket.serving.workload.clock import ticks_per_second
 
 
 class ShortPrompts(BatchingPolicy, frozen=True):
@@ -20,10 +20,9 @@ class ShortPrompts(BatchingPolicy, frozen=True):
     handicap: float = 1.0
     tokens: int = 512
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
-        second = ticks_per_second(scenario.time_unit)
-        return Queue(Limits(tokens=self.tokens), self.handicap / 1000 * second)
+        return Queue(Limits(tokens=self.tokens), self.handicap / 1000 * engine.second)
 
 
 class Queue(FirstComeFirstServed):

@@ -392,7 +392,7 @@ def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
         "class Slow(VllmV1, frozen=True):\n"
         '    """Takes its time."""\n'
         "    name = 'serving/slow'\n"
-        "    def batcher(self, scenario, pool, streams):\n"
+        "    def batcher(self, engine, streams):\n"
         "        print('begun', flush=True)\n"
         "        time.sleep(60)\n",
     )

@@ -14,6 +14,7 @@ from hocket.core.streams import Streams
 from hocket.serving.generate.pressure import Pressure
 from hocket.serving.roles.batching import FirstComeFirstServed, Limits, ReplicaView, Request
 from hocket.serving.roles.cluster import ClusterView, Send
+from hocket.serving.roles.facts import Engine, Fleet
 from hocket.serving.roles.policy import BatchingPolicy, DispatchPolicy
 from hocket.testing import IsolationError, MutationError, ReplayError, check_domain, check_policy
 from hocket.testing.domain import ROOMS
@@ -52,7 +53,7 @@ class Slot(BatchingPolicy, frozen=True):
 
     name: ClassVar[str] = "serving/slot"
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> FirstComeFirstServed:
+    def batcher(self, engine: Engine, streams: Streams) -> FirstComeFirstServed:
         return FirstComeFirstServed(Limits(allocate="longest"))
 
 
@@ -71,7 +72,7 @@ class Greedy(BatchingPolicy, frozen=True):
             view.free -= 1  # type: ignore[misc]
             return ""
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         return self.Batcher(Limits())
 
 
@@ -81,8 +82,8 @@ class Shared(BatchingPolicy, frozen=True):
     name: ClassVar[str] = "serving/shared"
     made: ClassVar[list[str]] = []
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> FirstComeFirstServed:
-        self.made.append(pool.name)
+    def batcher(self, engine: Engine, streams: Streams) -> FirstComeFirstServed:
+        self.made.append(engine.name)
         return FirstComeFirstServed(Limits(seqs=len(self.made)))
 
 
@@ -96,7 +97,7 @@ class Rearranging(DispatchPolicy, frozen=True):
             view._members = view._members[::-1]  # type: ignore[attr-defined]
             return Send(view.names[0])
 
-    def dispatcher(self, scenario: Any, streams: Streams) -> Front:
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Front:
         return self.Front()
 
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from hocket.serving.disaggregation import published
+from hocket.serving.facts import engine_of
 from hocket.serving.metrics import metrics
 from hocket.serving.model.cluster import Cluster, Link, Pool, Slo
 from hocket.serving.policies.distserve import DistServe, DistServeBatching, Pulling
@@ -66,9 +67,9 @@ def test_a_slow_link_holds_the_memory_of_the_prefill_replica_and_slows_it():
 
 
 def test_prompts_are_packed_up_to_l_m_and_longer_ones_run_alone():
-    batcher = DistServeBatching(pack=512).batcher(None, PAIR[0], None)
+    batcher = DistServeBatching(pack=512).batcher(engine_of(cluster(*PAIR), PAIR[0]), None)
     assert batcher.limits.tokens == 512 and not batcher.limits.chunked
-    own = DistServeBatching().batcher(None, PAIR[0], None)
+    own = DistServeBatching().batcher(engine_of(cluster(*PAIR), PAIR[0]), None)
     assert 256 < own.limits.tokens < 2048
     packed, single = (
         simulate(cluster(*PAIR, rate=12.0), DistServe(pack=pack)).digest() for pack in (4096, 1)

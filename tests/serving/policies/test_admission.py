@@ -1,35 +1,26 @@
-from types import SimpleNamespace
-
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hocket.core.errors import UserError
 from hocket.core.streams import Streams
-from hocket.serving.model.requests import requests
+from hocket.serving.facts import engine_of
+from hocket.serving.model.cluster import Cluster, Pool
 from hocket.serving.policies.admission import (
     Aggressive,
     Clairvoyant,
     Conservative,
     ShortestFirst,
-    lengths,
+    true_lengths,
 )
+from hocket.serving.roles.facts import Engine
+from hocket.serving.workload import Trace
 from tests.serving.policies.views import View, decoding, queued
 
 
-def scenario(outputs, limit=None, draws=None):
-    """A scenario whose workload always has these answers."""
-
-    def draw(streams, unit):
-        if draws is not None:
-            draws.append((streams.seed, unit))
-        return requests(np.zeros(len(outputs)), np.ones(len(outputs)), outputs, limit=limit)
-
-    return SimpleNamespace(workload=SimpleNamespace(draw=draw), time_unit="us")
-
-
 def batcher(policy, outputs=(), seed=0):
-    return policy.batcher(scenario(outputs), None, Streams(seed).child("policy.replica-0"))
+    engine = Engine(lengths=lambda: {f"r{i}": int(n) for i, n in enumerate(outputs)})
+    return policy.batcher(engine, Streams(seed).child("policy.replica-0"))
 
 
 def stepped_peak(batch):
@@ -156,7 +147,13 @@ def test_mc_sf_ranks_by_what_is_still_to_come():
     assert gate.rank(queued("r0", 5, generated=15)) < ranks["r1"]
 
 
-def test_the_oracle_draws_the_workload_of_the_run_and_cuts_at_limits():
-    draws = []
-    known = lengths(scenario([5, 9], limit=[7, 7], draws=draws), 42)
-    assert known == {"r0": 5, "r1": 7} and draws == [(42, "us")]
+def test_the_oracles_are_told_what_the_run_draws_cut_at_limits():
+    workload = Trace(arrival=(0, 0), prompt=(1, 1), output=(5, 9), limit=(7, 7))
+    engine = engine_of(Cluster(workload=workload), Pool())
+    assert true_lengths("oracle", engine) == {"r0": 5, "r1": 7}
+
+
+@pytest.mark.parametrize("policy", [Clairvoyant(), ShortestFirst()], ids=lambda p: p.name)
+def test_an_oracle_is_refused_where_nobody_knows(policy):
+    with pytest.raises(UserError, match=r"serving/past-future guesses"):
+        policy.batcher(Engine(), Streams(0))

@@ -13,11 +13,12 @@ from hocket.serving.policies.dispatch import (
     Random,
     RoundRobin,
 )
+from hocket.serving.roles.facts import Fleet
 from tests.serving.policies.loads import View, load, replicas, request
 
 
 def sender(policy, seed=0):
-    return policy.dispatcher(None, Streams(seed))
+    return policy.dispatcher(Fleet(), Streams(seed))
 
 
 def sent(policy, view, asked=None):

@@ -8,6 +8,7 @@ from hocket.core.errors import UnknownName, UserError
 from hocket.core.load import load_policy
 from hocket.core.policy import spec
 from hocket.core.streams import Streams
+from hocket.serving.facts import fleet_of
 from hocket.serving.freeness import freeness
 from hocket.serving.model.cluster import Cluster, Pool
 from hocket.serving.policies.llumnix import Llumnix, LlumnixMigration, choose, pair
@@ -24,7 +25,7 @@ CLUSTER = Cluster(
 
 
 def mover(**fields):
-    return LlumnixMigration(**fields).rescheduler(CLUSTER, Streams(0))
+    return LlumnixMigration(**fields).rescheduler(fleet_of(CLUSTER), Streams(0))
 
 
 def ends(moves):
@@ -212,13 +213,13 @@ def test_the_whole_system_is_its_own_configuration():
     deciders = again.begin(CLUSTER, Streams(0))
     assert deciders.rescheduler.period == 0
     assert deciders.scaler.rule.low == 5
-    assert deciders.batcher("r", None).limits.tokens == 12_000
+    assert deciders.batcher("r", CLUSTER.pools[0]).limits.tokens == 12_000
     assert Llumnix().begin(CLUSTER, Streams(0)).scaler is None
 
 
 def test_priorities_reorder_queues_unless_switched_off():
-    ranked = Llumnix().begin(CLUSTER, Streams(0)).batcher("r", None)
-    plain = Llumnix(priorities=False).begin(CLUSTER, Streams(0)).batcher("r", None)
+    ranked = Llumnix().begin(CLUSTER, Streams(0)).batcher("r", CLUSTER.pools[0])
+    plain = Llumnix(priorities=False).begin(CLUSTER, Streams(0)).batcher("r", CLUSTER.pools[0])
     normal, urgent = request(), request(priority=-1)
     assert ranked.rank(urgent) < ranked.rank(normal)
     assert plain.rank(urgent) == plain.rank(normal)

@@ -3,11 +3,12 @@ import pytest
 from hocket.core.errors import UserError
 from hocket.core.streams import Streams
 from hocket.serving.policies.llumnix_queue import UrgentFirst
+from hocket.serving.roles.facts import Engine
 from tests.serving.policies.loads import request
 
 
 def queue_of(mode):
-    return UrgentFirst(mode=mode).batcher(None, None, Streams(0))
+    return UrgentFirst(mode=mode).batcher(Engine(), Streams(0))
 
 
 def order(batcher, entering):
@@ -47,7 +48,7 @@ def test_the_artifacts_queue_forgets_who_was_admitted():
 
 def test_everything_else_is_the_inner_policys():
     wrapped = UrgentFirst(batching={"policy": "serving/vllm-v0", "tokens": 99})
-    limits = wrapped.batcher(None, None, Streams(0)).limits
+    limits = wrapped.batcher(Engine(), Streams(0)).limits
     assert (limits.tokens, limits.style) == (99, "prefill-first")
     with pytest.raises(UserError, match="no batching policy"):
         UrgentFirst(batching="serving/random")

@@ -4,14 +4,15 @@ from hocket.core.errors import HocketError
 from hocket.core.load import load_policy
 from hocket.core.streams import Streams
 from hocket.serving.policies.llumnix_scaling import LlumnixScaling
+from hocket.serving.roles.facts import Fleet
 from tests.serving.policies.loads import View, load, request
-from tests.serving.policies.test_llumnix import CLUSTER, crowd
+from tests.serving.policies.test_llumnix import crowd
 
 SECOND = 1_000_000
 
 
 def scaler(**fields):
-    return LlumnixScaling(**fields).scaler(CLUSTER, Streams(0))
+    return LlumnixScaling(**fields).scaler(Fleet(), Streams(0))
 
 
 def asked(decider, loads, seconds):

@@ -1,12 +1,13 @@
 from hocket.core.streams import Streams
 from hocket.serving.model.cluster import Pool
 from hocket.serving.policies.orca import FasterTransformer, Orca
+from hocket.serving.roles.facts import Engine
 from hocket.serving.simulate.plain import PlainReplica
 from tests.serving.simulate.stand import Stand, live
 
 
 def stand(policy, blocks=1000):
-    return Stand(PlainReplica, Pool(kv_blocks=blocks), policy.batcher(None, Pool(), Streams(0)))
+    return Stand(PlainReplica, Pool(kv_blocks=blocks), policy.batcher(Engine(), Streams(0)))
 
 
 def test_orca_joins_whole_prompts_with_the_running_decodes():

@@ -4,11 +4,12 @@ import pytest
 from hocket.core.streams import Streams
 from hocket.serving.gate import PeakGate, allowed, batch_of, prefill_first
 from hocket.serving.policies.past_future import PastFuture
+from hocket.serving.roles.facts import Engine
 from tests.serving.policies.views import View, decoding, queued
 
 
 def batcher(seed=0, **fields):
-    return PastFuture(**fields).batcher(None, None, Streams(seed).child("policy.replica-0"))
+    return PastFuture(**fields).batcher(Engine(), Streams(seed).child("policy.replica-0"))
 
 
 def learnt(gate, length, times=200):
@@ -116,7 +117,7 @@ def test_running_requests_count_with_what_they_hold_once_prompts_are_computed():
 
 def test_equal_seeds_decide_alike_and_other_replicas_draw_otherwise():
     def futures(seed, replica):
-        gate = PastFuture().batcher(None, None, Streams(seed).child(f"policy.{replica}"))
+        gate = PastFuture().batcher(Engine(), Streams(seed).child(f"policy.{replica}"))
         view = View([decoding(f"r{i}", 5, 1, limit=500) for i in range(10)], blocks=10_000)
         for length in range(100, 300):
             gate.finished(decoding("old", 5, length))

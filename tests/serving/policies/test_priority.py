@@ -3,6 +3,7 @@ import pytest
 from hocket.core.streams import Streams
 from hocket.serving.model.cluster import Link, Pool
 from hocket.serving.policies.priority import Priority
+from hocket.serving.roles.facts import Engine
 from hocket.serving.simulate.plain import PlainReplica
 from tests.serving.simulate.stand import Stand, live
 
@@ -11,7 +12,7 @@ def stand(policy, blocks=1000, **fields):
     return Stand(
         PlainReplica,
         Pool(kv_blocks=blocks, **fields),
-        policy.batcher(None, Pool(), Streams(0)),
+        policy.batcher(Engine(), Streams(0)),
     )
 
 

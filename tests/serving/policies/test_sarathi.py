@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hocket.core.errors import UserError
 from hocket.core.streams import Streams
 from hocket.serving.budget import token_budget
 from hocket.serving.cost import Constant
+from hocket.serving.facts import engine_of
 from hocket.serving.model.cluster import Cluster, Pool, Slo
 from hocket.serving.policies.sarathi import Sarathi
+from hocket.serving.roles.facts import Engine, Targets
 from hocket.serving.simulate.plain import PlainReplica
 from hocket.serving.workload import Random, Rate, Separate
 from hocket.serving.workload.lengths import Fixed
@@ -18,7 +21,7 @@ from tests.serving.simulate.stand import Stand, live
 
 
 def stand(policy, blocks=1000):
-    return Stand(PlainReplica, Pool(kv_blocks=blocks), policy.batcher(None, Pool(), Streams(0)))
+    return Stand(PlainReplica, Pool(kv_blocks=blocks), policy.batcher(Engine(), Streams(0)))
 
 
 def test_a_budget_of_512_is_filled_exactly():
@@ -109,19 +112,23 @@ def test_auto_takes_the_largest_budget_that_meets_the_target():
     for gap in (0.03, 0.1, 0.5):
         given = scenario(Slo(gap=round(gap * 1e6)))
         pool = given.pools[0]
-        batcher = Sarathi(tokens="auto").batcher(given, pool, Streams(0))
+        batcher = Sarathi(tokens="auto").batcher(engine_of(given, pool), Streams(0))
         assert batcher.limits.tokens == token_budget(pool.cost.model(pool), gap)
-    strict = Sarathi(tokens="auto").batcher(scenario(Slo(gap=50_000)), Pool(), Streams(0))
-    relaxed = Sarathi(tokens="auto").batcher(scenario(Slo(gap=250_000)), Pool(), Streams(0))
+    strict = Sarathi(tokens="auto").batcher(
+        engine_of(scenario(Slo(gap=50_000)), Pool()), Streams(0)
+    )
+    relaxed = Sarathi(tokens="auto").batcher(
+        engine_of(scenario(Slo(gap=250_000)), Pool()), Streams(0)
+    )
     assert strict.limits.tokens < relaxed.limits.tokens
 
 
 def test_auto_counts_the_stages_of_a_pipeline_and_no_more_decodes_than_may_run():
     pool = Pool(cost=Constant(seconds=0.02), pp=2)
     given = scenario(Slo(tpot=41_000))
-    assert Sarathi(tokens="auto").batcher(given, pool, Streams(0)).limits.tokens == 8192
+    assert Sarathi(tokens="auto").batcher(engine_of(given, pool), Streams(0)).limits.tokens == 8192
     given = scenario(Slo(tpot=39_000))
-    assert Sarathi(tokens="auto").batcher(given, pool, Streams(0)).limits.tokens == 128
+    assert Sarathi(tokens="auto").batcher(engine_of(given, pool), Streams(0)).limits.tokens == 128
 
 
 def test_auto_without_a_target_is_refused_with_the_field_to_set():
@@ -131,3 +138,10 @@ def test_auto_without_a_target_is_refused_with_the_field_to_set():
     assert math.isclose(Sarathi().watermark, 0.01)
     with pytest.raises(TypeError):
         Sarathi(budget=3)
+
+
+def test_auto_says_what_an_engine_without_a_cost_model_or_a_target_lacks():
+    with pytest.raises(UserError, match="needs a target"):
+        Sarathi(tokens="auto").batcher(Engine(), Streams(0))
+    with pytest.raises(UserError, match="needs a cost model"):
+        Sarathi(tokens="auto").batcher(Engine(targets=Targets(tpot=0.05)), Streams(0))

@@ -20,7 +20,7 @@ def test_each_role_is_played_by_the_policy_named_for_it():
         scaling={"policy": "serving/llumnix-scaling", "sustained": 3.0, "mode": "artifact"},
     )
     deciders = system.begin(CLUSTER, Streams(0))
-    assert deciders.batcher("r", None).limits.tokens == 512
+    assert deciders.batcher("r", CLUSTER.pools[0]).limits.tokens == 512
     assert deciders.dispatcher.dispatch(View(replicas(2)), request()).reason == "its turn"
     assert deciders.rescheduler.period == 1_000_000
     assert deciders.scaler.period == 3_000_000
@@ -30,13 +30,13 @@ def test_each_role_is_played_by_the_policy_named_for_it():
 def test_roles_left_out_stay_empty_or_plain():
     deciders = System().begin(CLUSTER, Streams(0))
     assert deciders.rescheduler is None and deciders.scaler is None
-    assert deciders.batcher("r", None).limits.style == "mixed"
+    assert deciders.batcher("r", CLUSTER.pools[0]).limits.style == "mixed"
 
 
 @pytest.mark.parametrize("policy", [RoundRobin(), LlumnixMigration(), LlumnixScaling()])
 def test_a_policy_of_one_role_runs_with_plain_others(policy):
     deciders = policy.begin(CLUSTER, Streams(0))
-    assert deciders.batcher("r", None).limits.tokens == 2048
+    assert deciders.batcher("r", CLUSTER.pools[0]).limits.tokens == 2048
     assert deciders.dispatcher.dispatch(View(replicas(1)), request()).replica == "a"
     assert (deciders.rescheduler is None) == (not isinstance(policy, LlumnixMigration))
     assert (deciders.scaler is None) == (not isinstance(policy, LlumnixScaling))

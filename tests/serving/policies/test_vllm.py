@@ -3,19 +3,20 @@
 from hocket.core.streams import Streams
 from hocket.serving.model.cluster import Pool
 from hocket.serving.policies.vllm import VllmV0, VllmV1
-from hocket.serving.roles.batching import Limits
+from hocket.serving.roles.batching import Limits, Request
+from hocket.serving.roles.facts import Engine
 from hocket.serving.simulate.plain import PlainReplica
 from tests.serving.simulate.stand import Stand, live
 
 
 def stand(policy, blocks=1000):
-    return Stand(PlainReplica, Pool(kv_blocks=blocks), policy.batcher(None, Pool(), Streams(0)))
+    return Stand(PlainReplica, Pool(kv_blocks=blocks), policy.batcher(Engine(), Streams(0)))
 
 
 def test_the_default_limits_are_those_of_the_engines():
-    v1 = VllmV1().batcher(None, None, Streams(0)).limits
+    v1 = VllmV1().batcher(Engine(), Streams(0)).limits
     assert v1 == Limits(tokens=2048, seqs=256, chunked=True, allocate="chunk", whole=True)
-    v0 = VllmV0(preemption="swap").batcher(None, None, Streams(0)).limits
+    v0 = VllmV0(preemption="swap").batcher(Engine(), Streams(0)).limits
     assert (v0.style, v0.chunked, v0.allocate) == ("prefill-first", False, "prompt")
     assert (v0.watermark, v0.preemption) == (0.01, "swap")
 
@@ -57,3 +58,10 @@ def test_the_preempted_go_to_the_front_of_the_queue():
     timeline = one.run(live(0, 32, 3), live(1, 32, 2), live(2, 32, 1, arrival=1))
     assert [p.group for p in timeline.points("preempt")] == ["r1"]
     assert one.done == ["r0", "r1", "r2"]
+
+
+def test_who_gives_way_goes_to_the_very_front_the_one_that_did_last_first():
+    batcher = VllmV1().batcher(Engine(), Streams(0))
+    new = Request(id="n", arrival=0, prompt=1)
+    later, earlier = (batcher.rank(new._replace(preemptions=1)) for _ in range(2))
+    assert sorted([batcher.rank(new), later, earlier]) == [earlier, later, (True, 0)]

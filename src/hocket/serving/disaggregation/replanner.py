@@ -10,9 +10,10 @@ from hocket.core.streams import Streams
 from hocket.serving.disaggregation.goodput import Target
 from hocket.serving.disaggregation.pools import needed
 from hocket.serving.disaggregation.replan import Traffic, Window, shift
+from hocket.serving.facts import fleet_of
 from hocket.serving.roles.batching import Around, Batcher, Request
 from hocket.serving.roles.cluster import ClusterView, Dispatcher, Load, Scale, Send
-from hocket.serving.roles.policy import BatchingPolicy, Deciders
+from hocket.serving.roles.policy import Deciders, ServingPolicy
 
 
 class Rule(Protocol):
@@ -36,15 +37,15 @@ class Replanned(Deciders):
 
     def __init__(
         self,
+        policy: ServingPolicy,
         rule: Rule,
-        batching: BatchingPolicy,
         scenario: Any,
         streams: Streams,
-        dispatcher: Dispatcher,
     ) -> None:
         self.replanner = Replanner(rule, scenario, streams)
-        reporting = ReportingDispatcher(dispatcher, self.replanner)
-        super().__init__(batching, scenario, streams, reporting, scaler=self.replanner)
+        inner = policy.dispatcher(fleet_of(scenario), streams)
+        reporting = ReportingDispatcher(inner, self.replanner)
+        super().__init__(policy, scenario, streams, dispatcher=reporting, scaler=self.replanner)
 
     def batcher(self, replica: str, pool: Any) -> Batcher:
         """See Deciders.batcher."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
 
+from hocket.core.errors import UserError
 from hocket.core.streams import Streams
 from hocket.serving.gate import Batch, Ints, PeakGate, allowed, capacity, prefill_first
 from hocket.serving.roles.batching import (
@@ -16,6 +18,7 @@ from hocket.serving.roles.batching import (
     ReplicaView,
     Request,
 )
+from hocket.serving.roles.facts import Engine
 from hocket.serving.roles.policy import BatchingPolicy
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -52,7 +55,7 @@ class Conservative(_RoundPolicy, frozen=True):
     source: ClassVar[str] = _GONG
     max_output: Positive = 4096
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
         return _Reserving(self.limits(stubborn=True), self.max_output)
 
@@ -68,7 +71,7 @@ class Aggressive(_RoundPolicy, frozen=True):
     source: ClassVar[str] = _GONG
     share: Share = 0.99
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
         return _Filling(self.limits(stubborn=True), self.share)
 
@@ -85,9 +88,9 @@ class Clairvoyant(_RoundPolicy, frozen=True):
     source: ClassVar[str] = _GONG
     reserve: Reserve = 0.0
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
-        return _Knowing(self.limits(stubborn=False), self.reserve, lengths(scenario, streams.seed))
+        return _Knowing(self.limits(stubborn=False), self.reserve, true_lengths(self.name, engine))
 
 
 class ShortestFirst(_RoundPolicy, frozen=True):
@@ -105,17 +108,20 @@ class ShortestFirst(_RoundPolicy, frozen=True):
     reserve: Reserve = 0.0
     every: Positive = 1
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
-        known = lengths(scenario, streams.seed)
+        known = true_lengths(self.name, engine)
         return _KnowingShortest(self.limits(stubborn=False), self.reserve, known)
 
 
-def lengths(scenario: Any, seed: int) -> dict[str, int]:
-    """The true length of every answer by the request's name, cut at its limit."""
-    drawn = scenario.workload.draw(Streams(seed), scenario.time_unit)
-    true = np.minimum(drawn.output, drawn.limit).tolist()
-    return {drawn.name(i): length for i, length in enumerate(true)}
+def true_lengths(policy: str, engine: Engine) -> Mapping[str, int]:
+    """How long every answer will be, for an oracle. Raises UserError where nobody knows."""
+    if engine.lengths is None:
+        raise UserError(
+            f"{policy} knows how long every answer will be, which no real engine reveals: it runs "
+            "in the simulator only; serving/past-future guesses from the past"
+        )
+    return engine.lengths()
 
 
 class _Reserving(FirstComeFirstServed):
@@ -149,7 +155,7 @@ class _Filling(FirstComeFirstServed):
 
 
 class _Knowing(PeakGate):
-    def __init__(self, limits: Limits, reserve: float, known: dict[str, int]) -> None:
+    def __init__(self, limits: Limits, reserve: float, known: Mapping[str, int]) -> None:
         super().__init__(limits, reserve)
         self._known = known
 

@@ -7,7 +7,7 @@ latest iteration, and by what the front end has counted itself, which is not.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ from hocket.core.streams import Streams
 from hocket.serving.freeness import block_load, dispatch_load, freeness
 from hocket.serving.roles.batching import Request
 from hocket.serving.roles.cluster import ClusterView, Dispatcher, Load, Send
+from hocket.serving.roles.facts import Fleet
 from hocket.serving.roles.policy import DispatchPolicy
 
 Score = Callable[[ClusterView, Load, Request], float]
@@ -70,7 +71,7 @@ class RoundRobin(DispatchPolicy, frozen=True):
     name: ClassVar[str] = "serving/round-robin"
     fewest: bool = False
 
-    def dispatcher(self, scenario: Any, streams: Streams) -> Dispatcher:
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
         """See DispatchPolicy.dispatcher."""
         if self.fewest:
             return Least(lambda view, load, request: load.dispatched, "dispatched")
@@ -95,7 +96,7 @@ class Random(DispatchPolicy, frozen=True):
 
     name: ClassVar[str] = "serving/random"
 
-    def dispatcher(self, scenario: Any, streams: Streams) -> Dispatcher:
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
         """See DispatchPolicy.dispatcher."""
         return _Lots(streams["policy.dispatch"])
 
@@ -123,7 +124,7 @@ class LeastOutstanding(DispatchPolicy, frozen=True):
     )
     unit: Literal["requests", "tokens"] = "requests"
 
-    def dispatcher(self, scenario: Any, streams: Streams) -> Dispatcher:
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
         """See DispatchPolicy.dispatcher."""
         if self.unit == "requests":
             return fewest_outstanding()
@@ -143,7 +144,7 @@ class PowerOfTwo(DispatchPolicy, frozen=True):
     )
     choices: Positive = 2
 
-    def dispatcher(self, scenario: Any, streams: Streams) -> Dispatcher:
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
         """See DispatchPolicy.dispatcher."""
         return _Choices(self.choices, streams["policy.dispatch"])
 
@@ -166,7 +167,7 @@ class LeastKv(DispatchPolicy, frozen=True):
 
     name: ClassVar[str] = "serving/least-kv"
 
-    def dispatcher(self, scenario: Any, streams: Streams) -> Dispatcher:
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
         """See DispatchPolicy.dispatcher."""
         return Least(
             lambda view, load, request: (load.blocks - load.free) / load.blocks, "memory in use"
@@ -188,7 +189,7 @@ class Infaas(DispatchPolicy, frozen=True):
     )
     mode: Literal["paper", "artifact"] = "paper"
 
-    def dispatcher(self, scenario: Any, streams: Streams) -> Dispatcher:
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
         """See DispatchPolicy.dispatcher."""
         if self.mode == "artifact":
             return Warming(Least(lambda view, load, request: dispatch_load(load), "load"))
@@ -211,7 +212,7 @@ class Freeness(DispatchPolicy, frozen=True):
     mode: Literal["paper", "artifact"] = "paper"
     target: Positive | None = 1600
 
-    def dispatcher(self, scenario: Any, streams: Streams) -> Dispatcher:
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
         """See DispatchPolicy.dispatcher."""
         if self.mode == "paper":
             return _Freest(self.target)
@@ -273,7 +274,7 @@ class CacheAware(DispatchPolicy, frozen=True):
     most_ratio: Annotated[float, msgspec.Meta(ge=1)] = 1.0001
     penalty: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
-    def dispatcher(self, scenario: Any, streams: Streams) -> Dispatcher:
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
         """See DispatchPolicy.dispatcher."""
         return _CacheAware(self)
 

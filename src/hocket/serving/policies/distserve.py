@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from hocket.core.errors import UserError
 from hocket.core.streams import Streams
 from hocket.serving.policies.dispatch import fewest_outstanding
 from hocket.serving.roles.batching import (
@@ -16,6 +17,8 @@ from hocket.serving.roles.batching import (
     ReplicaView,
     Request,
 )
+from hocket.serving.roles.cluster import Dispatcher
+from hocket.serving.roles.facts import Engine, Fleet
 from hocket.serving.roles.policy import BatchingPolicy, Deciders, ServingPolicy
 
 SOURCE = (
@@ -45,28 +48,32 @@ class DistServeBatching(BatchingPolicy, frozen=True):
     waiting_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.05
     preemption: Preemption = "swap"
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
         limits = Limits(
-            tokens=self._pack(pool),
-            seqs=self.decode_seqs if pool.role == "decode" else self.prefill_seqs,
+            tokens=self._pack(engine),
+            seqs=self.decode_seqs if engine.role == "decode" else self.prefill_seqs,
             style="prefill-first",
             chunked=False,
             allocate="prompt",
             preemption=self.preemption,
             stubborn=False,
         )
-        if pool.role == "decode":
+        if engine.role == "decode":
             return Pulling(limits, self.waiting_share)
         return FirstComeFirstServed(limits)
 
-    def _pack(self, pool: Any) -> int:
+    def _pack(self, engine: Engine) -> int:
         if self.pack is not None:
             return self.pack
-        from hocket.serving import memory
+        if engine.cost is None:
+            raise UserError(
+                f"{self.name}: without `pack` it needs to know what iterations cost here; give a "
+                "calibrated model, or pack"
+            )
         from hocket.serving.disaggregation.pools import saturation
 
-        return saturation(pool.cost.model(pool), memory.max_context(pool))
+        return saturation(engine.cost, engine.max_context)
 
 
 class Pulling(FirstComeFirstServed):
@@ -120,21 +127,28 @@ class DistServe(ServingPolicy, frozen=True):
             return "to replan it needs slo.ttft and slo.tpot"
         return ""
 
-    def begin(self, scenario: Any, streams: Streams) -> Deciders:
-        """See Policy.begin."""
-        batching = DistServeBatching(
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
+        """See ServingPolicy.batcher."""
+        own = DistServeBatching(
             pack=self.pack,
             prefill_seqs=self.prefill_seqs,
             decode_seqs=self.decode_seqs,
             waiting_share=self.waiting_share,
             preemption=self.preemption,
         )
-        dispatcher = fewest_outstanding()
+        return own.batcher(engine, streams)
+
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
+        """See ServingPolicy.dispatcher."""
+        return fewest_outstanding()
+
+    def begin(self, scenario: Any, streams: Streams) -> Deciders:
+        """See Policy.begin. Replanning runs the placement algorithm on the scenario."""
         if not self.replan_every:
-            return Deciders(batching, scenario, streams, dispatcher)
+            return super().begin(scenario, streams)
         from hocket.serving.disaggregation.replanner import Replanned
 
-        return Replanned(self, batching, scenario, streams, dispatcher)
+        return Replanned(self, self, scenario, streams)
 
 
 POLICIES = (DistServe, DistServeBatching)

@@ -11,15 +11,22 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from hocket.core.scenario import to_ticks
 from hocket.core.streams import Streams
 from hocket.serving.freeness import Mode, freeness, migrate_load
 from hocket.serving.policies.dispatch import Freeness
 from hocket.serving.policies.llumnix_queue import UrgentFirst
-from hocket.serving.roles.batching import ReplicaView, Request
-from hocket.serving.roles.cluster import ClusterView, Copying, Load, Move, Rescheduler
+from hocket.serving.roles.batching import Batcher, ReplicaView, Request
+from hocket.serving.roles.cluster import (
+    ClusterView,
+    Copying,
+    Dispatcher,
+    Load,
+    Move,
+    Rescheduler,
+    Scaler,
+)
+from hocket.serving.roles.facts import Engine, Fleet
 from hocket.serving.roles.policy import (
-    Deciders,
     DispatchPolicy,
     Part,
     ReschedulingPolicy,
@@ -74,10 +81,9 @@ class LlumnixMigration(ReschedulingPolicy, frozen=True):
     last_blocks: Positive = 16
     slowdown: Annotated[float, msgspec.Meta(ge=0)] = 0.01
 
-    def rescheduler(self, scenario: Any, streams: Streams) -> Rescheduler:
+    def rescheduler(self, fleet: Fleet, streams: Streams) -> Rescheduler:
         """See ReschedulingPolicy.rescheduler."""
-        models = {p.name: f"{p.model} for {', '.join(p.serves)}" for p in scenario.pools}
-        return Rebalancer(self, to_ticks("1 s", scenario.time_unit), models)
+        return Rebalancer(self, round(fleet.second), fleet.models)
 
 
 class Rebalancer:
@@ -262,28 +268,37 @@ class Llumnix(ServingPolicy, frozen=True):
         told = ((part.name, part.refuses(scenario)) for part in self.parts())
         return "; ".join(f"{name}: {why}" for name, why in told if why)
 
-    def begin(self, scenario: Any, streams: Streams) -> Deciders:
-        """See Policy.begin."""
-        target = self.target if self.priorities else None
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
+        """See ServingPolicy.batcher."""
         inner = batching(self.batching)
         if self.priorities:
             inner = UrgentFirst(batching=self.batching, mode=self.mode)
-        sender: DispatchPolicy = Freeness(mode=self.mode, target=target)
+        return inner.batcher(engine, streams)
+
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
+        """See ServingPolicy.dispatcher."""
+        sender: DispatchPolicy = Freeness(mode=self.mode, target=self._target)
         if self.dispatch is not None:
             sender = dispatching(self.dispatch)
+        return sender.dispatcher(fleet, streams)
+
+    def rescheduler(self, fleet: Fleet, streams: Streams) -> Rescheduler:
+        """See ServingPolicy.rescheduler."""
         mover: ReschedulingPolicy = LlumnixMigration(
-            mode=self.mode, threshold=self.threshold, target=target
+            mode=self.mode, threshold=self.threshold, target=self._target
         )
         if self.migration is not None:
             mover = rescheduling(self.migration)
-        return Deciders(
-            inner,
-            scenario,
-            streams,
-            sender.dispatcher(scenario, streams),
-            mover.rescheduler(scenario, streams),
-            None if self.scaling is None else scaling(self.scaling).scaler(scenario, streams),
-        )
+        return mover.rescheduler(fleet, streams)
+
+    def scaler(self, fleet: Fleet, streams: Streams) -> Scaler | None:
+        """See ServingPolicy.scaler."""
+        return None if self.scaling is None else scaling(self.scaling).scaler(fleet, streams)
+
+    @property
+    def _target(self) -> int | None:
+        """Tokens that a replica with an urgent request should hold; None: priorities are off."""
+        return self.target if self.priorities else None
 
 
 POLICIES = (LlumnixMigration, Llumnix)

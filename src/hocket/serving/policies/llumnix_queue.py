@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from hocket.core.streams import Streams
 from hocket.serving.freeness import Mode
 from hocket.serving.roles.batching import Around, Batcher, ReplicaView, Request
+from hocket.serving.roles.facts import Engine
 from hocket.serving.roles.policy import BatchingPolicy, Part, batching
 
 
@@ -34,9 +35,9 @@ class UrgentFirst(BatchingPolicy, frozen=True):
         """See Policy.refuses."""
         return batching(self.batching).refuses(scenario)
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
-        inner = batching(self.batching).batcher(scenario, pool, streams)
+        inner = batching(self.batching).batcher(engine, streams)
         return _ByPriority(inner) if self.mode == "paper" else _BeforeTheLast(inner)
 
 

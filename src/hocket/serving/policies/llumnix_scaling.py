@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
-from hocket.core.scenario import to_ticks
 from hocket.core.streams import Streams
 from hocket.serving.freeness import Mode, artifact_cluster_freeness, available, freeness
 from hocket.serving.roles.cluster import ClusterView, Load, Scale, Scaler
+from hocket.serving.roles.facts import Fleet
 from hocket.serving.roles.policy import ScalingPolicy
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -56,10 +56,10 @@ class LlumnixScaling(ScalingPolicy, frozen=True):
         if self.most < self.least:
             raise ValueError(f"most is {self.most}: it must be {self.least} (least) or more")
 
-    def scaler(self, scenario: Any, streams: Streams) -> Scaler:
+    def scaler(self, fleet: Fleet, streams: Streams) -> Scaler:
         """See ScalingPolicy.scaler."""
         kind = _Band if self.mode == "paper" else _Sums
-        return kind(self, to_ticks("1 s", scenario.time_unit))
+        return kind(self, round(fleet.second))
 
 
 class _Growing:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from hocket.core.streams import Streams
 from hocket.serving.roles.batching import Batcher, FirstComeFirstServed, Limits
+from hocket.serving.roles.facts import Engine
 from hocket.serving.roles.policy import BatchingPolicy
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -27,7 +28,7 @@ class Orca(BatchingPolicy, frozen=True):
     )
     seqs: Positive = 16
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
         return FirstComeFirstServed(
             Limits(tokens=None, seqs=self.seqs, chunked=False, allocate="longest")
@@ -44,7 +45,7 @@ class FasterTransformer(BatchingPolicy, frozen=True):
     name: ClassVar[str] = "serving/fastertransformer"
     seqs: Positive = 16
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
         return FirstComeFirstServed(
             Limits(tokens=None, seqs=self.seqs, style="static", chunked=False, allocate="longest")

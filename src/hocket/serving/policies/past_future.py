@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
@@ -11,6 +11,7 @@ from hocket.core.streams import Streams
 from hocket.serving.gate import Batch, Ints, PeakGate, prefill_first
 from hocket.serving.history import History
 from hocket.serving.roles.batching import Batcher, Request
+from hocket.serving.roles.facts import Engine
 from hocket.serving.roles.policy import BatchingPolicy
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -50,7 +51,7 @@ class PastFuture(BatchingPolicy, frozen=True):
     batch: Positive | None = None
     every: Positive = 10
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
         return _Sampling(self, streams["lengths"])
 

@@ -15,6 +15,7 @@ from hocket.serving.roles.batching import (
     ReplicaView,
     Request,
 )
+from hocket.serving.roles.facts import Engine
 from hocket.serving.roles.policy import BatchingPolicy
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -34,7 +35,7 @@ class Priority(BatchingPolicy, frozen=True):
     preemption: Preemption = "recompute"
     urgent: bool = False
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
         return _ByPriority(
             Limits(

@@ -6,10 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from hocket.core.scenario import to_ticks
+from hocket.core.errors import UserError
 from hocket.core.streams import Streams
 from hocket.serving.budget import DECODES, token_budget
 from hocket.serving.roles.batching import Batcher, FirstComeFirstServed, Limits, Preemption
+from hocket.serving.roles.facts import Engine
 from hocket.serving.roles.policy import BatchingPolicy
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -44,13 +45,14 @@ class Sarathi(BatchingPolicy, frozen=True):
 
     def refuses(self, scenario: Any) -> str:
         """See Policy.refuses."""
-        if self.tokens == "auto" and _target(scenario) is None:
+        slo = scenario.slo
+        if self.tokens == "auto" and slo.gap is None and slo.tpot is None:
             return "tokens: auto needs a target for the time between tokens; set slo.gap, or tokens"
         return ""
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
-        tokens = self.tokens if self.tokens != "auto" else _chosen(scenario, pool, self.seqs)
+        tokens = self.tokens if self.tokens != "auto" else _chosen(engine, self.seqs)
         return FirstComeFirstServed(
             Limits(
                 tokens=tokens,
@@ -64,18 +66,14 @@ class Sarathi(BatchingPolicy, frozen=True):
         )
 
 
-def _target(scenario: Any) -> int | None:
-    """Ticks that may lie between two tokens, if the scenario sets any."""
-    slo = scenario.slo
-    target: int | None = slo.gap if slo.gap is not None else slo.tpot
-    return target
-
-
-def _chosen(scenario: Any, pool: Any, seqs: int) -> int:
-    """The token budget for a replica of `pool`, for the paper's batch or as many as may run."""
-    seconds = (_target(scenario) or 0) / to_ticks("1 s", scenario.time_unit)
-    cost, decodes = pool.cost.model(pool), min(DECODES, seqs)
-    return token_budget(cost, seconds, decodes=decodes, stages=pool.pp)
+def _chosen(engine: Engine, seqs: int) -> int:
+    """The token budget for an engine, for the paper's batch or as many as may run."""
+    seconds = engine.targets.gap if engine.targets.gap is not None else engine.targets.tpot
+    if seconds is None or engine.cost is None:
+        missing = "a target for the time between tokens" if seconds is None else "a cost model"
+        raise UserError(f"serving/sarathi: tokens: auto needs {missing}; give one, or set tokens")
+    decodes = min(DECODES, seqs)
+    return token_budget(engine.cost, seconds, decodes=decodes, stages=engine.stages)
 
 
 POLICIES = (Sarathi,)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from hocket.core.streams import Streams
+from hocket.serving.roles.batching import Batcher
+from hocket.serving.roles.cluster import Dispatcher, Rescheduler, Scaler
+from hocket.serving.roles.facts import Engine, Fleet
 from hocket.serving.roles.policy import (
     BATCHING,
     DISPATCH,
-    Deciders,
     Part,
     ServingPolicy,
     batching,
@@ -54,17 +56,23 @@ class System(ServingPolicy, frozen=True):
         told = ((part.name, part.refuses(scenario)) for part in self.parts())
         return "; ".join(f"{name}: {why}" for name, why in told if why)
 
-    def begin(self, scenario: Any, streams: Streams) -> Deciders:
-        """See Policy.begin."""
-        moving, growing = self.rescheduling, self.scaling
-        return Deciders(
-            batching(self.batching),
-            scenario,
-            streams,
-            dispatching(self.dispatch).dispatcher(scenario, streams),
-            None if moving is None else rescheduling(moving).rescheduler(scenario, streams),
-            None if growing is None else scaling(growing).scaler(scenario, streams),
-        )
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
+        """See ServingPolicy.batcher."""
+        return batching(self.batching).batcher(engine, streams)
+
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
+        """See ServingPolicy.dispatcher."""
+        return dispatching(self.dispatch).dispatcher(fleet, streams)
+
+    def rescheduler(self, fleet: Fleet, streams: Streams) -> Rescheduler | None:
+        """See ServingPolicy.rescheduler."""
+        moving = self.rescheduling
+        return None if moving is None else rescheduling(moving).rescheduler(fleet, streams)
+
+    def scaler(self, fleet: Fleet, streams: Streams) -> Scaler | None:
+        """See ServingPolicy.scaler."""
+        growing = self.scaling
+        return None if growing is None else scaling(growing).scaler(fleet, streams)
 
 
 POLICIES = (System,)

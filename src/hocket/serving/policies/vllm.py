@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from hocket.core.streams import Streams
 from hocket.serving.roles.batching import Batcher, FirstComeFirstServed, Limits, Preemption
+from hocket.serving.roles.facts import Engine
 from hocket.serving.roles.policy import BatchingPolicy
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -31,7 +32,7 @@ class VllmV1(BatchingPolicy, frozen=True):
     seqs: Positive = 256
     whole: bool = True
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
         limits = Limits(tokens=self.tokens, seqs=self.seqs, whole=self.whole)
         return FirstComeFirstServed(limits)
@@ -54,7 +55,7 @@ class VllmV0(BatchingPolicy, frozen=True):
     watermark: Watermark = 0.01
     preemption: Preemption = "recompute"
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
         return FirstComeFirstServed(
             Limits(

@@ -29,6 +29,7 @@ class Request(NamedTuple):
     - `limit`: most tokens that its answer may have
     - `priority`: the smaller the more urgent, 0 is normal (as in vLLM)
     - `preemptions`: how often it has had to give way
+    - `expected`: tokens that its answer is expected to have, by whoever sent it; 0 if nobody said
     """
 
     id: str
@@ -41,6 +42,7 @@ class Request(NamedTuple):
     priority: int = 0
     tenant: str = ""
     preemptions: int = 0
+    expected: int = 0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,15 +176,20 @@ class Around:
 class FirstComeFirstServed:
     """What most engines do: queue by arrival, preempted ones first; the last admitted gives way.
 
-    A base for batchers that differ in one answer.
+    Who gives way goes to the very front, so of several the one that gave way last, which is the
+    one that was admitted first. A base for batchers that differ in one answer.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self._front = 0
 
     def rank(self, request: Request) -> Any:
         """See Batcher.rank."""
-        return (request.preemptions == 0, request.arrival)
+        if not request.preemptions:
+            return (True, request.arrival)
+        self._front -= 1
+        return (False, self._front)
 
     def admits(self, view: ReplicaView, request: Request) -> str:
         """See Batcher.admits."""

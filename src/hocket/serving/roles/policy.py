@@ -1,4 +1,4 @@
-"""How policies of single roles become a whole system."""
+"""A serving policy answers for four roles; what it says nothing about is done plainly."""
 
 from __future__ import annotations
 
@@ -10,47 +10,78 @@ from hocket.core.policy import Policy
 from hocket.core.streams import Streams
 from hocket.serving.roles.batching import Batcher
 from hocket.serving.roles.cluster import Dispatcher, Rescheduler, Scaler
+from hocket.serving.roles.facts import Engine, Fleet
 
 PROBLEMS = ("serving/cluster",)
+BATCHING = "serving/vllm-v1"
+DISPATCH = "serving/least-outstanding"
+WHOLE = "whole system"
 
 P = TypeVar("P", bound="ServingPolicy")
 Part = str | dict[str, Any]
 """A policy of one role, as a field of a combination: its name, or a mapping with its fields."""
 
 
-class Deciders:
-    """What decides in one run: one object per role, batchers made per replica."""
-
-    def __init__(
-        self,
-        batching: BatchingPolicy,
-        scenario: Any,
-        streams: Streams,
-        dispatcher: Dispatcher,
-        rescheduler: Rescheduler | None = None,
-        scaler: Scaler | None = None,
-    ) -> None:
-        self._batching, self._scenario, self._streams = batching, scenario, streams
-        self.dispatcher = dispatcher
-        self.rescheduler = rescheduler
-        self.scaler = scaler
-
-    def batcher(self, replica: str, pool: Any) -> Batcher:
-        """A batcher for a replica of a pool."""
-        return self._batching.batcher(
-            self._scenario, pool, self._streams.child(f"policy.{replica}")
-        )
-
-
 class ServingPolicy(Policy, frozen=True):
-    """A policy for a serving cluster. Alone, one of a single role is joined by plain others."""
+    """A policy for a serving cluster: one object per role, each made from facts, not a scenario.
+
+    That is why the same policy runs in the simulator, inside a real engine (which asks for a
+    batcher) and in front of several (which asks for a dispatcher and a rescheduler). A policy of a
+    single role overrides one of the four, a whole system several.
+    """
 
     problems: ClassVar[tuple[str, ...]] = PROBLEMS
-    role: ClassVar[str] = "whole system"
+    role: ClassVar[str] = WHOLE
+
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
+        """A fresh batcher for one engine; `streams` are its own."""
+        return batching(BATCHING).batcher(engine, streams)
+
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
+        """A fresh dispatcher for one run."""
+        return dispatching(DISPATCH).dispatcher(fleet, streams)
+
+    def rescheduler(self, fleet: Fleet, streams: Streams) -> Rescheduler | None:
+        """A fresh rescheduler for one run; None leaves requests where they are."""
+        return None
+
+    def scaler(self, fleet: Fleet, streams: Streams) -> Scaler | None:
+        """A fresh scaler for one run; None leaves the replicas as they are."""
+        return None
 
     def begin(self, scenario: Any, streams: Streams) -> Deciders:
         """See Policy.begin."""
-        raise NotImplementedError(f"{type(self).__name__} has no begin(scenario, streams)")
+        return Deciders(self, scenario, streams)
+
+
+class Deciders:
+    """What decides in one simulated run: one object per role, batchers made per replica."""
+
+    def __init__(
+        self,
+        policy: ServingPolicy,
+        scenario: Any,
+        streams: Streams,
+        *,
+        dispatcher: Dispatcher | None = None,
+        scaler: Scaler | None = None,
+    ) -> None:
+        """With `dispatcher` or `scaler` that one decides instead of the policy's own."""
+        from hocket.serving.facts import fleet_of
+
+        fleet = fleet_of(scenario)
+        self.policy, self._scenario, self._streams = policy, scenario, streams
+        self.dispatcher = dispatcher or policy.dispatcher(fleet, streams)
+        self.rescheduler = policy.rescheduler(fleet, streams)
+        self.scaler = scaler or policy.scaler(fleet, streams)
+
+    def batcher(self, replica: str, pool: Any) -> Batcher:
+        """A batcher for a replica of a pool."""
+        from hocket.serving.facts import engine_of
+
+        streams = self._streams.child(f"policy.{replica}")
+        engine = engine_of(self._scenario, pool, replica, self._streams.seed)
+        return self.policy.batcher(engine, streams)
 
 
 class BatchingPolicy(ServingPolicy, frozen=True):
@@ -58,13 +89,9 @@ class BatchingPolicy(ServingPolicy, frozen=True):
 
     role: ClassVar[str] = "batching"
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
-        """A fresh batcher for one replica of `pool`; `streams` are its own."""
-        raise NotImplementedError(f"{type(self).__name__} has no batcher(scenario, pool, streams)")
-
-    def begin(self, scenario: Any, streams: Streams) -> Deciders:
-        """See Policy.begin."""
-        return plain(scenario, streams, policy=self)
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
+        """See ServingPolicy.batcher."""
+        raise NotImplementedError(f"{type(self).__name__} has no batcher(engine, streams)")
 
 
 class DispatchPolicy(ServingPolicy, frozen=True):
@@ -72,13 +99,9 @@ class DispatchPolicy(ServingPolicy, frozen=True):
 
     role: ClassVar[str] = "dispatch"
 
-    def dispatcher(self, scenario: Any, streams: Streams) -> Dispatcher:
-        """A fresh dispatcher for one run."""
-        raise NotImplementedError(f"{type(self).__name__} has no dispatcher(scenario, streams)")
-
-    def begin(self, scenario: Any, streams: Streams) -> Deciders:
-        """See Policy.begin."""
-        return plain(scenario, streams, dispatcher=self.dispatcher(scenario, streams))
+    def dispatcher(self, fleet: Fleet, streams: Streams) -> Dispatcher:
+        """See ServingPolicy.dispatcher."""
+        raise NotImplementedError(f"{type(self).__name__} has no dispatcher(fleet, streams)")
 
 
 class ReschedulingPolicy(ServingPolicy, frozen=True):
@@ -86,13 +109,9 @@ class ReschedulingPolicy(ServingPolicy, frozen=True):
 
     role: ClassVar[str] = "rescheduling"
 
-    def rescheduler(self, scenario: Any, streams: Streams) -> Rescheduler:
-        """A fresh rescheduler for one run."""
-        raise NotImplementedError(f"{type(self).__name__} has no rescheduler(scenario, streams)")
-
-    def begin(self, scenario: Any, streams: Streams) -> Deciders:
-        """See Policy.begin."""
-        return plain(scenario, streams, rescheduler=self.rescheduler(scenario, streams))
+    def rescheduler(self, fleet: Fleet, streams: Streams) -> Rescheduler:
+        """See ServingPolicy.rescheduler."""
+        raise NotImplementedError(f"{type(self).__name__} has no rescheduler(fleet, streams)")
 
 
 class ScalingPolicy(ServingPolicy, frozen=True):
@@ -100,34 +119,9 @@ class ScalingPolicy(ServingPolicy, frozen=True):
 
     role: ClassVar[str] = "scaling"
 
-    def scaler(self, scenario: Any, streams: Streams) -> Scaler:
-        """A fresh scaler for one run."""
-        raise NotImplementedError(f"{type(self).__name__} has no scaler(scenario, streams)")
-
-    def begin(self, scenario: Any, streams: Streams) -> Deciders:
-        """See Policy.begin."""
-        return plain(scenario, streams, scaler=self.scaler(scenario, streams))
-
-
-BATCHING = "serving/vllm-v1"
-DISPATCH = "serving/least-outstanding"
-
-
-def plain(
-    scenario: Any,
-    streams: Streams,
-    *,
-    policy: BatchingPolicy | None = None,
-    dispatcher: Dispatcher | None = None,
-    rescheduler: Rescheduler | None = None,
-    scaler: Scaler | None = None,
-) -> Deciders:
-    """One run's deciders, with plain batching and dispatch where no others are given."""
-    if policy is None:
-        policy = batching(BATCHING)
-    if dispatcher is None:
-        dispatcher = dispatching(DISPATCH).dispatcher(scenario, streams)
-    return Deciders(policy, scenario, streams, dispatcher, rescheduler, scaler)
+    def scaler(self, fleet: Fleet, streams: Streams) -> Scaler:
+        """See ServingPolicy.scaler."""
+        raise NotImplementedError(f"{type(self).__name__} has no scaler(fleet, streams)")
 
 
 def batching(part: Part) -> BatchingPolicy:
