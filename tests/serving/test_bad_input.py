@@ -175,7 +175,8 @@ SCENARIOS = {
     ),
     "nobody serves": (TRACE + "pools: [{count: 0}]\n", ["every pool has count 0"]),
     "block sizes that do not go together": (
-        TRACE + "pools: [{prefix_cache: true, block_size: 24}]\n",
+        TRACE.replace("}", ", prefix: [[], [1, 2]]}")
+        + "pools: [{prefix_cache: true, block_size: 24}]\n",
         ["pools[0].block_size", "multiple"],
     ),
     "unknown problem": (TRACE.replace("cluster", "clustr"), ["'serving/cluster'"]),

@@ -36,6 +36,9 @@ def problems(path: str, pool: Pool, *, template: bool = False) -> Iterator[Probl
         ("gpu", pool.gpu, catalogue.gpu),
         ("model", pool.model, catalogue.model),
     ):
+        if not name and not template and _told(pool):
+            found = False
+            continue
         try:
             lookup(name)
         except UnknownName as error:
@@ -45,6 +48,13 @@ def problems(path: str, pool: Pool, *, template: bool = False) -> Iterator[Probl
         yield from _split(path, pool)
         yield from _fit(path, pool)
         yield from _context(path, pool)
+
+
+def _told(pool: Pool) -> bool:
+    """Whether nothing has to follow from the model or the GPU, so that they may be unnamed."""
+    kind = pool.cost.__struct_config__.tag
+    asks = pool.host_blocks or kind == "roofline" or (kind == "table" and pool.tp > 1)
+    return pool.kv_blocks is not None and pool.max_context is not None and not asks
 
 
 def blocks(pool: Pool) -> int:

@@ -74,7 +74,8 @@ METRICS: dict[str, Measure] = {
     "requests": Measure("", "", "requests that arrived"),
     "finished": Measure("", "higher", "requests answered"),
     "rejected": Measure("", "lower", "requests refused", shown=True),
-    "unfinished": Measure("", "lower", "requests neither answered nor refused by the end"),
+    "cancelled": Measure("", "lower", "requests whose clients went away before the answer"),
+    "unfinished": Measure("", "lower", "requests neither answered, refused nor cancelled"),
     "makespan": Measure("s", "", "from the first arrival to the last event of a request"),
 }
 """Every key of `metrics`, in the order in which they are shown."""

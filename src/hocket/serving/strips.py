@@ -17,7 +17,7 @@ READINGS = 600
 MOST = 2000
 """Migrations that are drawn."""
 
-SIGNS = {"preempt": "preempted", "reject": "refused", "lost": "lost"}
+SIGNS = {"preempt": "preempted", "reject": "refused", "lost": "lost", "cancel": "cancelled"}
 STATES = ("down", "start", "drain")
 
 

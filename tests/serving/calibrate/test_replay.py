@@ -9,7 +9,8 @@ from hocket.serving.cost import Constant
 from hocket.serving.formats.measured import Measured
 from hocket.serving.model.cluster import Pool
 from hocket.serving.policies.vllm import VllmV1
-from tests.serving.calibrate.logs import POLICY, POOL, requests
+from hocket.serving.simulate.cluster import simulate
+from tests.serving.calibrate.logs import POLICY, requests
 
 
 def log(*rows: tuple[float, int, int]) -> Measured:
@@ -37,12 +38,15 @@ def test_times_are_in_the_order_of_the_log() -> None:
     assert times.e2e.tolist() == pytest.approx([0.06, 0.04, 2.01])
 
 
-def test_with_a_prefix_cache_no_two_requests_share_blocks() -> None:
-    pool = msgspec.structs.replace(POOL, prefix_cache=True)
-    prefix = cluster(requests(50, 5.0), pool).workload.prefix
-    ids = [unit for row in prefix for unit in row]
-    assert len(ids) == len(set(ids))
-    assert [len(row) for row in prefix] == [p // 16 for p in requests(50, 5.0).prompt]
+def test_with_a_prefix_cache_a_request_finds_its_own_blocks_again_and_no_others() -> None:
+    # Nothing is known of the prompts, which are so all computed. The second gives way with 17
+    # tokens of its answer; of its 64 in memory the first takes three blocks of four.
+    pool = Pool(cost=Constant(seconds=0.01), kv_blocks=8, block_size=16, prefix_cache=True)
+    scenario = cluster(log((0.0, 48, 60), (0.0, 48, 40)), pool)
+    spans = list(simulate(scenario, VllmV1()).spans("run"))
+    prefills = [(span.group, span.name) for span in spans if span.name.startswith("prefill")]
+    assert prefills[:2] == [("r0", "prefill 48"), ("r1", "prefill 48")]
+    assert prefills[2] == ("r1", f"prefill {48 + 17 - 16}")
 
 
 def test_the_pools_problems_are_told() -> None:

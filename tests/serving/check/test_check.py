@@ -223,6 +223,40 @@ def test_an_answer_is_cut_where_the_context_or_its_limit_ends() -> None:
     assert judged(full) == []
 
 
+def cancelled(at: int = 40, told: str = "4", patience: int = 35, until: int = 40) -> list[str]:
+    """What is said of a request whose client goes 35 after its arrival, in an iteration."""
+    record = Record().arrive("r0", 0, 100, 9)
+    record.prefill("r0", "replica-0", 100, 0, 10).decode("r0", "replica-0", 3, 10, until)
+    record.point("cancel", "r0", "replica-0", at, told=told)
+    scenario = changed(cluster(), workload=changed(workload(record.timeline), cancel=(patience,)))
+    return sorted({violation.rule for violation in check(scenario, record.timeline)})
+
+
+def test_cancelled_requests_leave_when_their_clients_do_and_are_heard_of_no_more() -> None:
+    assert cancelled() == []
+    assert cancelled(patience=41) == ["cancel"]
+    assert cancelled(patience=-1) == ["cancel"]
+    assert cancelled(until=50) == ["cancel"]
+    assert cancelled(told="5") == ["tokens"]
+    assert cancelled(told="") == ["tokens"]
+
+
+def test_a_cancellation_releases_the_next_request() -> None:
+    record = Record().arrive("r0", 0, 100, 9).point("cancel", "r0", "", 30, told="0")
+    record.arrive("r1", 37, 100, 1).serve("r1", "replica-0", 37, 50, 50, 100, 1)
+    trace = Trace(
+        arrival=(0, 0),
+        prompt=(100, 100),
+        output=(9, 1),
+        limit=(NO_LIMIT, NO_LIMIT),
+        cancel=(30, -1),
+        delay=(0, 7),
+    )
+    closed, following = changed(trace, clients=1), changed(trace, follows=(-1, 0))
+    for chained in (closed, following):
+        assert check(cluster(workload=chained), record.timeline) == []
+
+
 def preempted(kind: str, again: int) -> Record:
     """A request that gives way at 30 and comes back at 50."""
     record = Record().arrive("r0", 0, 100, 5).prefill("r0", "replica-0", 100, 0, 10)

@@ -48,6 +48,8 @@ def traces(draw: st.DrawFn, prefixes: bool) -> Trace:
         limit=maybe(tokens),
         priority=maybe(st.integers(-(2**31), 2**31)),
         tenant=maybe(NAMES),
+        expected=maybe(st.just(0) | tokens),
+        cancel=maybe(st.just(-1) | ticks),
         prefix=prefix,
         prefix_block=block if prefix else 16,
         names=maybe(NAMES.filter(bool), unique=True),

@@ -72,8 +72,10 @@ class Record:
         self.timeline.span("run", lane, name, f"decode {tokens}", start, end)
         return self
 
-    def point(self, kind: str, name: str, lane: str, at: int, reason: str = "") -> Record:
-        self.timeline.point(kind, lane, name, "", at, reason)
+    def point(
+        self, kind: str, name: str, lane: str, at: int, reason: str = "", told: str = ""
+    ) -> Record:
+        self.timeline.point(kind, lane, name, told, at, reason)
         return self
 
     def serve(

@@ -107,6 +107,37 @@ def test_a_preempted_prompt_speaks_when_it_is_complete() -> None:
     assert found["preemption_loss_mean"] == pytest.approx(0.03)
 
 
+@pytest.mark.parametrize(("told", "tokens"), [("1", 1), ("0", 0)])
+def test_what_was_cached_may_make_a_complete_prompt_short(told: str, tokens: int) -> None:
+    """The tokens at its preemption tell whether a prefill of 36 of 100 tokens was complete."""
+    record = Record().arrive("r0", 0, 100, 1)
+    record.prefill("r0", "replica-0", 36, 0, 10)
+    record.point("preempt", "r0", "replica-0", 10, told=f"recompute {told}")
+    record.prefill("r0", "replica-0", 5, 20, 30)
+    record.point("lost", "r0", "replica-0", 25, told="0")  # of the prefill that follows
+    record.prefill("r0", "replica-1", 100, 40, 50).point("finish", "r0", "replica-1", 50)
+    table = requests_table(cluster(), record.timeline)
+    assert table.output.tolist() == [tokens + 1]
+    assert table.first.tolist() == [0.01 if tokens else 0.05]
+
+
+def test_cancelled_requests_count_apart() -> None:
+    record = Record().arrive("r0", 0, 100, 9).arrive("r1", 0, 100, 9).arrive("r2", 0, 100, 9)
+    record.arrive("r3", 0, 100, 3).serve("r3", "replica-1", 0, 10, 30, 100, 3)
+    record.prefill("r0", "replica-0", 100, 0, 10).decode("r0", "replica-0", 3, 10, 40)
+    record.point("cancel", "r0", "replica-0", 40, told="4")
+    record.prefill("r1", "replica-0", 20, 0, 10).point("cancel", "r1", "replica-0", 10, told="1")
+    record.point("cancel", "r2", "", 15, told="0")
+    table = requests_table(cluster(), record.timeline)
+    assert table.cancelled.tolist() == [True, True, True, False]
+    assert table.output.tolist() == [4, 1, 0, 3]
+    assert table.first.tolist()[:2] == [0.01, 0.01]
+    found = metrics(cluster(), record.timeline)
+    counted = {name: found[name] for name in ("finished", "cancelled", "rejected", "unfinished")}
+    assert counted == {"finished": 1, "cancelled": 3, "rejected": 0, "unfinished": 0}
+    assert found["attainment"] == 0.25
+
+
 def test_refused_and_unfinished_requests_miss_the_slo() -> None:
     record = two().arrive("r2", 1100, 10**6, 5).point("reject", "r2", "", 1100, "too long")
     record.arrive("r3", 1200, 10, 5).prefill("r3", "replica-1", 10, 1300, 1400)

@@ -58,5 +58,5 @@ def test_swapping_spares_the_recomputation():
     swap = stand(Priority(preemption="swap", urgent=True), blocks=4, host_blocks=9, host_link=link)
     requests = (live(0, 30, 3), live(1, 30, 3), live(2, 32, 1, arrival=1, priority=-1))
     timeline = swap.run(*requests)
-    assert [p.name for p in timeline.points("preempt")] == ["swap"]
+    assert [p.name for p in timeline.points("preempt")] == ["swap 1"]
     assert sum(chunk for prefill, _, _ in swap.cost.seen for chunk, _ in prefill) == 92

@@ -76,7 +76,7 @@ def test_the_last_admitted_is_recomputed_from_the_front_of_the_queue():
     one = stand(Sarathi(tokens=64, watermark=0), blocks=4)
     timeline = one.run(live(0, 32, 3), live(1, 32, 3), live(2, 16, 1, arrival=1))
     (point,) = timeline.points("preempt")
-    assert (point.group, point.name, point.reason) == ("r1", "recompute", "memory for r0")
+    assert (point.group, point.name, point.reason) == ("r1", "recompute 1", "memory for r0")
     assert one.cost.seen[3] == (((33, 0), (16, 0)), 0, 0)  # r1 with its token, then r2
 
 

@@ -12,7 +12,7 @@ from hocket.core.timeline import Timeline
 from hocket.serving.memory import max_context
 from hocket.serving.model.cluster import Pool
 from hocket.serving.roles.batching import Batcher, FirstComeFirstServed, Limits
-from hocket.serving.simulate.live import Live
+from hocket.serving.simulate.live import Holding, Live
 
 NO_LIMIT = 2**40
 
@@ -68,7 +68,7 @@ class Stand:
         self.counts_reports = False
         self.done: list[str] = []
         self.noted: list[Any] = []  # what was seen of the replica from outside
-        self.failures = 0
+        self.failures = self.cancels = 0
         self.cost = cost or Noting()
         decides = FirstComeFirstServed(batcher) if isinstance(batcher, Limits) else batcher
         self._made = replica, pool, slowdown
@@ -94,6 +94,10 @@ class Stand:
     def finished(self, live: Live, replica: Any) -> None:
         self.done.append(live.id)
 
+    def cancelled(self, live: Live, replica: Any) -> None:
+        self.timeline.point("cancel", replica.name, live.id, str(live.generated), self.kernel.now)
+        self.done.append(live.id)
+
     def reported(self, replica: Any) -> None:
         self.noted.append(("report", self.kernel.now))
 
@@ -112,7 +116,10 @@ class Stand:
             self.kernel.at(live.arrival, self._enqueue, live, phase=Phase.ARRIVE)
 
     def _enqueue(self, live: Live) -> None:
-        self.replica.enqueue(live)
+        if live.leaving:  # it was on its way here after a failure
+            self.cancelled(live, self.replica)
+        else:
+            self.replica.enqueue(live)
 
     def run(self, *requests: Live) -> Timeline:
         """Serve these requests to the end."""
@@ -136,6 +143,13 @@ class Stand:
                 blocks,
                 phase=Phase.WAKE,
             )
+
+    def cancel(self, live: Live) -> None:
+        """The client of a request goes away, if it has come and still waits for anything."""
+        if live.arrival < self.kernel.now and live.id not in self.done and not live.leaving:
+            self.cancels += 1
+            live.leaving = self.cancels
+            self.replica.cancel(live)
 
     def copy(self, last: int) -> None:
         """A copy is under way."""
@@ -179,7 +193,7 @@ class Stand:
                 return
 
     def _return(self, live: Live, holding: Any, anew: bool) -> None:
-        live.held, live.units = holding
+        live.hold(holding)
         tokens, pool = live.computed, self.replica.pool
         if self.replica.batcher.limits.allocate == "longest":
             tokens = min(live.prompt + live.limit, max_context(pool))
@@ -187,7 +201,7 @@ class Stand:
         whole = self.replica.limits.allocate == "longest"
         if anew and not whole and self.replica.reserve(blocks):
             self.replica.let_go(holding)
-            live.held, live.units = blocks, ()
+            live.hold(Holding(blocks))
         self.replica.attach(live)
 
     def fail(self, last: int, batcher: Batcher) -> None:
@@ -198,6 +212,12 @@ class Stand:
         self.begin(batcher)
         for live in lost:
             self.kernel.after(last, self._enqueue, live, phase=Phase.ARRIVE)
+
+    def stop(self) -> None:
+        """Nothing more happens."""
+        self.failures += 1
+        lost = self.replica.fail()
+        self.noted.append([(live.id, live.computed, live.generated) for live in lost])
 
     def look(self, every: int, until: int) -> None:
         """Note gauges and reports at regular times."""

@@ -2,8 +2,8 @@
 
 Workloads, limits, policies and pools are drawn at random, small enough that memory, budgets and
 seats run short all the time; also what a cluster does to a replica: reservations, copies, requests
-that leave and come back, memory that is pulled, failures. Compared are the timelines and everything
-that can be seen from outside while it runs.
+that leave and come back, or whose clients go, memory that is pulled, failures. Compared are the
+timelines and everything that can be seen from outside while it runs.
 """
 
 from __future__ import annotations
@@ -98,13 +98,18 @@ class Case:
                 "copy": (stand.copy, last),
                 "fail": (stand.fail, last, kind(limits)),
             }
-            if what in calls:
+            if what == "cancel":
+                live = requests[amount % len(requests)]
+                stand.kernel.at(time, stand.cancel, live, phase=phase)
+            elif what in calls:
                 call, *args = calls[what]
                 stand.kernel.at(time, call, *args, phase=phase)
             else:
                 anew = what == "renew"
                 stand.kernel.at(time, self._move, stand, last, requests, anew, phase=phase)
-        stand.kernel.run(until=END)
+        # Some never end: they give way to one another for ever.
+        stand.kernel.at(END, stand.stop, phase=Phase.FAIL)
+        stand.kernel.run()
         return stand, stand.close()
 
     @staticmethod
@@ -172,7 +177,7 @@ drawn_pool = st.fixed_dictionaries(
 )
 drawn_events = st.lists(
     st.tuples(
-        st.sampled_from(["reserve", "copy", "move", "renew", "fail"]),
+        st.sampled_from(["reserve", "copy", "move", "renew", "fail", "cancel", "cancel"]),
         st.integers(0, 400),
         st.integers(1, 8),
         st.integers(0, 60),
@@ -200,6 +205,24 @@ def test_alone(requests, limits, batcher, pool):
 @given(drawn_requests, drawn_limits, st.sampled_from(list(BATCHERS)), drawn_pool, st.integers(1, 2))
 def test_with_pipelines_and_shared_prefixes(requests, limits, batcher, pool, unit):
     same(Case(requests, limits, batcher, pool, unit))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    drawn_requests,
+    drawn_limits,
+    st.sampled_from(list(BATCHERS)),
+    drawn_pool,
+    st.integers(1, 2),
+    st.lists(st.tuples(st.integers(1, 400), small), max_size=6),
+)
+def test_cached_blocks_outlive_preemptions_and_clients_that_go(
+    requests, limits, batcher, pool, unit, cancels
+):
+    limits |= {"allocate": "chunk", "seqs": max(3, limits["seqs"])}
+    pool |= {"prefix_cache": True, "kv_blocks": min(12, pool["kv_blocks"])}
+    events = [("cancel", time, index, 0) for time, index in cancels]
+    same(Case(requests, limits, batcher, pool, unit, events=events))
 
 
 @settings(max_examples=150, deadline=None)

@@ -44,24 +44,14 @@ def measured_times(measured: Measured) -> Times:
 def cluster(measured: Measured, pool: Pool) -> Cluster:
     """A cluster of `pool` that the requests of the log arrive at.
 
-    With a prefix cache every request has blocks of its own: what it computed is spared when it
-    comes back after a preemption, as in engines, but prompts have nothing in common, about which a
-    log without hashes says nothing. Raises InputError with the pool's problems.
+    With a prefix cache a request is spared what it computed before a preemption, as in engines, but
+    prompts have nothing in common: a log without hashes says nothing of that. Raises InputError
+    with the pool's problems.
     """
-    prompt = measured.prompt.tolist()
-    prefix: tuple[tuple[int, ...], ...] = ()
-    if pool.prefix_cache:
-        ends = np.cumsum(measured.prompt // pool.block_size).tolist()
-        prefix = tuple(
-            tuple(range(end - tokens // pool.block_size, end))
-            for end, tokens in zip(ends, prompt, strict=True)
-        )
     trace = Trace(
         arrival=tuple(np.rint(measured.arrival * _TICKS).astype(np.int64).tolist()),
-        prompt=tuple(prompt),
+        prompt=tuple(measured.prompt.tolist()),
         output=tuple(measured.output.tolist()),
-        prefix=prefix,
-        prefix_block=pool.block_size,
     )
     found = Cluster(name="replay", time_unit="us", workload=trace, pools=(pool,), gauge_every=0)
     if problems := list(found.problems()):

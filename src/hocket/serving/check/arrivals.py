@@ -58,8 +58,23 @@ def _as_recorded(workload: Trace, told: dict[str, Story]) -> Iterator[Violation]
             )
         elif story.arrivals[0].name.split()[:3] != asks:
             yield Violation("arrival", f"{name} does not ask what the workload says")
+        else:
+            patience = workload.cancel[i] if workload.cancel else -1
+            yield from _patience(story, patience)
     for name in sorted(told.keys() - set(names)):
         yield Violation("unknown", f"the workload has no request {name}")
+
+
+def _patience(story: Story, patience: int) -> Iterator[Violation]:
+    """Clients go away when the workload says so, or at the end of the iteration then under way."""
+    for point in story.ends:
+        if point.kind != "cancel":
+            continue
+        due = story.arrivals[0].time + patience
+        if patience < 0:
+            yield Violation("cancel", f"{story.name} is cancelled, but its client stays")
+        elif point.time < due:
+            yield Violation("cancel", f"{story.name} is cancelled at {point.time}, before {due}")
 
 
 def _due(workload: Trace, names: tuple[str, ...], told: dict[str, Story]) -> list[int | None]:

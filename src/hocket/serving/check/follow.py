@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ def follow(fleet: Fleet, story: Story, held: list[Held]) -> list[Violation]:
             pieces.append(Piece(kind == "prefill", int(count), span))
     walk = _Walk(fleet, story, prompt, pieces)
     found += walk.go(held)
+    found += _cancelled(story, walk.generated)
     finish = story.finish
     if finish is not None and not found:
         found += _finish(fleet, story, pieces, walk.generated, (prompt, output, limit))
@@ -47,7 +49,7 @@ def follow(fleet: Fleet, story: Story, held: list[Held]) -> list[Violation]:
 def _ends(fleet: Fleet, story: Story, prompt: int) -> Iterator[Violation]:
     arrival = story.arrivals[0].time
     if not story.ends:
-        yield Violation("missing", f"{story.name} is neither answered nor refused")
+        yield Violation("missing", f"{story.name} is neither answered, refused nor cancelled")
     if len(story.ends) > 1:
         kinds = " and ".join(point.kind for point in story.ends)
         yield Violation("twice", f"{story.name} has {kinds}")
@@ -60,6 +62,21 @@ def _ends(fleet: Fleet, story: Story, prompt: int) -> Iterator[Violation]:
             yield Violation("reject", f"{story.name} is refused, but runs")
     if story.runs and story.runs[0].start < arrival:
         yield Violation("arrival", f"{story.name} runs at {story.runs[0].start}, before {arrival}")
+
+
+def _cancelled(story: Story, generated: int) -> Iterator[Violation]:
+    """Nothing happens to a request after its client has gone, and its tokens are those it says."""
+    point = next((point for point in story.ends if point.kind == "cancel"), None)
+    if point is None:
+        return
+    last = max((span.end for span in story.runs), default=point.time)
+    begun = max((move.start for move in story.moves), default=point.time)
+    after = [given.time for given in (*story.preempts, *story.losses, *story.swap_ins)]
+    if max(last, begun, *after) > point.time:
+        yield Violation("cancel", f"{story.name} goes on after its cancellation at {point.time}")
+    if point.name != str(generated):
+        told = f"{story.name} is cancelled with {point.name!r} tokens, its spans have {generated}"
+        yield Violation("tokens", told)
 
 
 class _Walk:
@@ -107,9 +124,13 @@ class _Walk:
             yield Violation("order", f"the prefill of {name} is cut at {span.end} without a reason")
 
     def _completed(self, n: int, piece: Piece, needed: int) -> bool:
-        if n + 1 < len(self.pieces):
-            return piece.tokens == needed or not self.pieces[n + 1].prefill
-        return piece.tokens == needed or self.story.finish is not None
+        last = n + 1 == len(self.pieces)
+        if self.story.finish is not None if last else not self.pieces[n + 1].prefill:
+            return True
+        # Cut short, or complete with less to compute, being cached: then it had one token more.
+        until = math.inf if last else self.pieces[n + 1].span.start
+        told = [count for time, count in self.story.counts if piece.span.end <= time <= until]
+        return told[0] > self.generated if told else piece.tokens == needed
 
     def _decode(self, piece: Piece, held: list[Held]) -> Iterator[Violation]:
         name, span = self.story.name, piece.span
@@ -134,7 +155,7 @@ class _Walk:
 
     def _lost(self, begin: int, end: int) -> bool:
         """Whether it may have lost its memory in this time."""
-        gone = [point.time for point in self.story.preempts if point.name != "swap"]
+        gone = [point.time for point in self.story.preempts if not point.name.startswith("swap")]
         gone += [point.time for point in self.story.losses]
         if any(begin <= time <= end for time in gone):
             return True

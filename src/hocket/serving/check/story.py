@@ -12,15 +12,28 @@ MOVES = frozenset({"migrate", "aborted", "transfer"})
 class Story:
     """The records of one request: its points by kind, `runs` by time, and its moves."""
 
-    __slots__ = ("arrivals", "ends", "losses", "moves", "name", "preempts", "runs", "swap_ins")
+    __slots__ = (
+        "arrivals",
+        "counts",
+        "ends",
+        "losses",
+        "moves",
+        "name",
+        "preempts",
+        "runs",
+        "swap_ins",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.arrivals: list[Point] = []
-        self.ends: list[Point] = []  # finish and reject
+        self.ends: list[Point] = []  # finish, reject and cancel
         self.preempts: list[Point] = []
         self.losses: list[Point] = []  # its replica failed
         self.swap_ins: list[Point] = []
+        self.counts: list[
+            tuple[int, int]
+        ] = []  # when something said how many tokens it had, how many
         self.runs: list[Span] = []
         self.moves: list[Span] = []
 
@@ -42,7 +55,7 @@ def stories(timeline: Timeline) -> tuple[list[Story], list[str]]:
             continue
         if story is None:
             strangers[point.group] = None
-        elif point.kind in ("finish", "reject"):
+        elif point.kind in ("finish", "reject", "cancel"):
             story.ends.append(point)
         elif point.kind == "preempt":
             story.preempts.append(point)
@@ -50,6 +63,10 @@ def stories(timeline: Timeline) -> tuple[list[Story], list[str]]:
             story.losses.append(point)
         elif point.kind == "swap-in":
             story.swap_ins.append(point)
+        if story is not None and point.kind in ("preempt", "lost", "cancel"):
+            count = point.name.rpartition(" ")[2]
+            if count.isdecimal():
+                story.counts.append((point.time, int(count)))
     for span in timeline.spans():
         story = found.get(span.group)
         if story is None:

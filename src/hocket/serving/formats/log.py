@@ -36,6 +36,8 @@ OUTPUT = (
     "generated_tokens", "generatedtokens", "response_tokens", "num_decode_tokens",
 )  # fmt: skip
 LIMIT = ("limit", "max_tokens", "max_completion_tokens", "max_output_tokens")
+EXPECTED = ("expected", "expected_tokens", "expected_output")
+CANCEL = ("cancel", "cancel_after")
 NAME = ("name", "request_id", "id")
 PREFIX = ("prefix", "hash_ids")
 
@@ -53,6 +55,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     limit: tuple[str, ...] = LIMIT
     priority: tuple[str, ...] = ("priority",)
     tenant: tuple[str, ...] = ("tenant", "user")
+    expected: tuple[str, ...] = EXPECTED
+    cancel: tuple[str, ...] = CANCEL
     name: tuple[str, ...] = NAME
     prefix: tuple[str, ...] = PREFIX
     prefix_block: int = 16
@@ -63,7 +67,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 class Log(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Requests in the order of their arrival, each with at least one token of prompt and answer.
 
-    `arrival` is in seconds since the start; the other columns are as in `Trace`.
+    `arrival` is in seconds since the start, `cancel` in seconds after the arrival, -1 for never;
+    the other columns are as in `Trace`.
     """
 
     arrival: Floats
@@ -72,6 +77,8 @@ class Log(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     limit: Ints | None = None
     priority: Ints | None = None
     tenant: tuple[str, ...] = ()
+    expected: Ints | None = None
+    cancel: Floats | None = None
     names: tuple[str, ...] = ()
     prefix: tuple[tuple[int, ...], ...] = ()
     prefix_block: int = 16
@@ -90,6 +97,8 @@ class Log(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             limit=None if self.limit is None else self.limit[rows],
             priority=None if self.priority is None else self.priority[rows],
             tenant=some(self.tenant),
+            expected=None if self.expected is None else self.expected[rows],
+            cancel=None if self.cancel is None else self.cancel[rows],
             names=some(self.names),
             prefix=some(self.prefix),
             prefix_block=self.prefix_block,
@@ -116,6 +125,8 @@ def log_of(table: Table, layout: Layout, findings: Findings) -> Log:
         limit=_limits(table, layout, findings),
         priority=_priorities(table, layout, findings),
         tenant=_texts(table, layout.tenant),
+        expected=_expected(table, layout, findings),
+        cancel=_cancels(table, layout, findings),
         names=_texts(table, layout.name),
         prefix=_prefixes(table, layout, findings),
         prefix_block=layout.prefix_block,
@@ -201,6 +212,33 @@ def _priorities(table: Table, layout: Layout, findings: Findings) -> Ints | None
     return found
 
 
+def _expected(table: Table, layout: Layout, findings: Findings) -> Ints | None:
+    """Tokens that senders expect, 0 where a cell is empty."""
+    column = table.first(layout.expected)
+    if column is None:
+        return None
+    cells = [0 if cell is None or cell == "" else cell for cell in column.cells]
+    return tokens(column._replace(cells=cells), table.lines, findings)
+
+
+def _cancels(table: Table, layout: Layout, findings: Findings) -> Floats | None:
+    """Seconds after the arrival at which clients go away, -1 where a cell is empty."""
+    column = table.first(layout.cancel)
+    if column is None:
+        return None
+    found = np.full(len(column.cells), -1.0)
+    rows = [i for i, cell in enumerate(column.cells) if cell is not None and cell != ""]
+    lines = [table.lines[i] for i in rows]
+    found[rows] = seconds(
+        column._replace(cells=[column.cells[i] for i in rows]), lines, findings, layout.unit
+    )
+    for i in rows:
+        if found[i] < 0 and not findings.full:
+            message = "must be a time after the arrival, or empty for a client that stays"
+            findings.add(message, table.lines[i], column.header)
+    return found
+
+
 def _texts(table: Table, names: Iterable[str]) -> tuple[str, ...]:
     """A column of texts; none at all where it is absent or has cells of another kind."""
     column = table.first(names)
@@ -230,8 +268,13 @@ def trace_of(log: Log, unit: str, findings: Findings) -> Trace:
     Raises InputError where it lasts longer than a scenario may.
     """
     ticks = np.rint(log.arrival * ticks_per_second(unit))
-    if ticks[-1] > LONGEST:
-        days, most = (x / ticks_per_second(unit) / 86400 for x in (ticks[-1], LONGEST))
+    cancel: tuple[int, ...] = ()
+    if log.cancel is not None:
+        patience = np.rint(log.cancel * ticks_per_second(unit))
+        cancel = tuple(np.where(log.cancel < 0, -1, patience).astype(np.int64).tolist())
+    furthest = max((ticks[-1], *cancel))
+    if furthest > LONGEST:
+        days, most = (x / ticks_per_second(unit) / 86400 for x in (furthest, LONGEST))
         findings.add(
             f"it lasts {days:.1f} days, and times in {unit} reach {most:.1f} days: take a part of "
             "it, with workload: {kind: log, path: ..., count: ...}"
@@ -248,6 +291,8 @@ def trace_of(log: Log, unit: str, findings: Findings) -> Trace:
         limit=() if log.limit is None else tuple(log.limit.tolist()),
         priority=() if log.priority is None else tuple(log.priority.tolist()),
         tenant=log.tenant,
+        expected=() if log.expected is None else tuple(log.expected.tolist()),
+        cancel=cancel,
         prefix=log.prefix,
         prefix_block=log.prefix_block,
         names=names,

@@ -1,12 +1,14 @@
 """Request logs of no particular format: CSV, or one JSON object per line, with speaking columns.
 
-    arrival_ms, prompt, output, limit, priority, tenant, name
+    arrival_ms, prompt, output, limit, priority, tenant, expected, cancel_ms, name
 
 Only the first three are needed, under these or their usual other names (`timestamp`,
 `prompt_tokens`, `input_length`, `completion_tokens`, ...). Times are numbers in the unit of the
 header, seconds if it names none, or dates; dates, and numbers from 10^6 s up, are readings of a
-clock and count from the first. In JSON lines `prefix` holds the hash ids of the
-prompt's blocks of `prefix_block` tokens. Columns of other names are not read.
+clock and count from the first. `cancel` is how long after its arrival the client of a request
+goes away, empty for never, and `expected` the tokens that it expects of the answer. In JSON lines
+`prefix` holds the hash ids of the prompt's blocks of `prefix_block` tokens. Columns of other names
+are not read.
 
 A log that is written has its times in us and reads back as the same scenario.
 """
@@ -101,6 +103,8 @@ def _rows(trace: Trace, unit: str) -> Iterator[dict[str, Any]]:
         "limit": trace.limit,
         "priority": trace.priority,
         "tenant": trace.tenant,
+        "expected": trace.expected,
+        "cancel_us": tuple(None if after < 0 else round(after * scale) for after in trace.cancel),
         "name": trace.names,
         "prefix": trace.prefix,
     }
@@ -118,7 +122,7 @@ def _rows(trace: Trace, unit: str) -> Iterator[dict[str, Any]]:
 LOGS = (
     log_format(
         "requests-csv",
-        "a table of requests: arrival, prompt, output, limit, priority, tenant, name",
+        "a table of requests: arrival, prompt, output, limit, priority, tenant, cancel, name",
         (".csv", ".tsv"),
         lambda name, head: bool(_TOKENS & header_of(head)),
         parse_csv,

@@ -26,9 +26,9 @@ def metrics(scenario: Cluster, timeline: Timeline) -> dict[str, float]:
     """The figures of `METRICS`, all finite; times in seconds.
 
     Latencies are those of requests that got so far, TPOT those of answers of more than one token,
-    as in vLLM's benchmark: a run in which no request did shows 0, and `finished`, `unfinished` and
-    `rejected` say how far it came. Attainment counts every request that arrived, so what is refused
-    or not finished misses the SLO.
+    as in vLLM's benchmark: a run in which no request did shows 0, and `finished`, `unfinished`,
+    `rejected` and `cancelled` say how far it came. Attainment counts every request that arrived, so
+    what is refused, not finished, or given up by its client misses the SLO.
     """
     record, tick = timeline.columns(), seconds_per_tick(timeline)
     table = read_table(scenario, record, tick)
@@ -123,12 +123,15 @@ def _preemptions(table: RequestsTable) -> dict[str, float]:
 
 
 def _counts(table: RequestsTable) -> dict[str, float]:
-    finished, rejected = int(table.finished.sum()), int(table.rejected.sum())
+    finished, rejected, cancelled = (
+        int(column.sum()) for column in (table.finished, table.rejected, table.cancelled)
+    )
     return {
         "requests": len(table),
         "finished": finished,
         "rejected": rejected,
-        "unfinished": len(table) - finished - rejected,
+        "cancelled": cancelled,
+        "unfinished": len(table) - finished - rejected - cancelled,
     }
 
 

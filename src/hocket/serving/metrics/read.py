@@ -6,6 +6,7 @@ requests has about a million of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -95,7 +96,9 @@ def capacities(found: dict[str, Pool]) -> dict[str, int]:
     return {lane: memory.blocks(pool) for lane, pool in found.items()}
 
 
-def work(spans: Columns, rows: dict[str, int], prompt: Ints, finished: Bools) -> Work:
+def work(
+    spans: Columns, points: Columns, rows: dict[str, int], prompt: Ints, finished: Bools
+) -> Work:
     """The ``run`` spans of the requests in `rows`, a mapping of their ids to row numbers."""
     runs = rows_where(spans, "kind", "run")
     request = np.array([rows.get(group, -1) for group in runs["group"]], dtype=np.int64)
@@ -108,16 +111,32 @@ def work(spans: Columns, rows: dict[str, int], prompt: Ints, finished: Bools) ->
     tokens = np.array([int(name.partition(" ")[2]) for name in runs["name"]], dtype=np.int64)
     request, lane, tokens, start, end = (c[order] for c in (request, lane, tokens, start, end))
     prefill = prefill[order]
-    yields = _yields(request, prefill, tokens, prompt, finished)
-    return Work(tuple(lanes), request, lane, prefill, tokens, start, end, yields)
+    done = Work(tuple(lanes), request, lane, prefill, tokens, start, end, np.zeros(0, np.bool_))
+    return done._replace(yields=_yields(done, prompt, finished, _counts(points, rows)))
 
 
-def _yields(request: Ints, prefill: Bools, tokens: Ints, prompt: Ints, finished: Bools) -> Bools:
+def _counts(points: Columns, rows: dict[str, int]) -> dict[int, list[tuple[int, int]]]:
+    """By request, when something happened to it that says how many tokens it had, and how many."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for i, kind in enumerate(points["kind"]):
+        if kind in ("preempt", "lost", "cancel") and points["group"][i] in rows:
+            count = points["name"][i].rpartition(" ")[2]
+            if count.isdecimal():
+                told = (points["time"][i], int(count))
+                found.setdefault(rows[points["group"][i]], []).append(told)
+    return found
+
+
+def _yields(
+    done: Work, prompt: Ints, finished: Bools, counts: Mapping[int, list[tuple[int, int]]]
+) -> Bools:
     """Which prefills were completed.
 
-    Those that a decode follows, and the last one of a finished request. Of the others, cut short by
-    a preemption or completed just before it, those that computed all there was to compute.
+    Those that a decode follows, and the last one of a finished request. The others were cut short
+    by what happened then, or completed just before it: by the tokens of the answer that this says
+    there were, else by whether all there was to compute was computed.
     """
+    request, prefill, tokens = done.request, done.prefill, done.tokens
     if not len(request):
         return np.zeros(0, dtype=np.bool_)
     last = np.append(request[1:] != request[:-1], True)
@@ -128,5 +147,8 @@ def _yields(request: Ints, prefill: Bools, tokens: Ints, prompt: Ints, finished:
         begin = first[np.searchsorted(first, i, side="right") - 1]
         before = slice(begin, i)
         generated = tokens[before][~prefill[before]].sum() + yields[before].sum()
-        yields[i] = tokens[i] >= prompt[request[i]] + generated
+        until = math.inf if last[i] else done.start[i + 1]
+        told = [n for time, n in counts.get(request[i], ()) if done.end[i] <= time <= until]
+        whole = tokens[i] >= prompt[request[i]] + generated
+        yields[i] = told[0] > generated if told else whole
     return yields

@@ -37,8 +37,8 @@ class RequestsTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     - `tpot`: mean time per token after the first, 0 for an answer of one token
     - `gap`: the longest time between two of its tokens, 0 if it has one
     - `loss`: what preemptions cost it; `preemptions`: how many there were
-    - `rejected`: whether it was refused; `met`: whether it is answered within the SLO; `met_ttft`
-      and so on: within that part of it
+    - `rejected`: whether it was refused; `cancelled`: whether its client went away first; `met`:
+      whether it is answered within the SLO; `met_ttft` and so on: within that part of it
     """
 
     id: tuple[str, ...]
@@ -61,6 +61,7 @@ class RequestsTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     loss: Floats
     preemptions: Ints
     rejected: Bools
+    cancelled: Bools
     met: Bools
     met_ttft: Bools
     met_tpot: Bools
@@ -117,7 +118,7 @@ def read_table(scenario: Cluster, record: Mapping[str, Columns], tick: float) ->
     # Durations are taken in ticks, which are exact, so that what just meets a bound meets it.
     arrived = np.array(times, dtype=float)
     finish = _at(points, "finish", rows)
-    done = work(record["spans"], rows, prompt, ~np.isnan(finish))
+    done = work(record["spans"], points, rows, prompt, ~np.isnan(finish))
     scheduled = _first(done.request, done.start, len(rows))
     first = _first(done.request[done.yields], done.end[done.yields], len(rows))
     output = np.bincount(done.request[done.yields], minlength=len(rows)).astype(np.int64)
@@ -148,6 +149,7 @@ def read_table(scenario: Cluster, record: Mapping[str, Columns], tick: float) ->
         loss=_tallied(tallies, "loss", rows) * tick,
         preemptions=_counted(points, "preempt", rows),
         rejected=~np.isnan(_at(points, "reject", rows)),
+        cancelled=~np.isnan(_at(points, "cancel", rows)),
         work=done,
         **columns,
         **_met(columns, slo_seconds(scenario, tick), ~np.isnan(finish)),  # type: ignore[arg-type]

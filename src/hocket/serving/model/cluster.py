@@ -48,7 +48,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Equal replicas: `count` of them, each on `tp` x `pp` GPUs of one kind.
 
-    - `model`, `gpu`: names of the catalogue (`hocket list serving`)
+    - `model`, `gpu`: names of the catalogue (`hocket list serving`); either may be empty where
+      `kv_blocks`, `max_context` and a `cost` that asks for neither tell enough
     - `role`: whether its replicas prefill, decode, or do both
     - `serves`: the tenants whose requests it takes, all if empty. With a tenant for each model a
       cluster serves several
@@ -162,7 +163,8 @@ class Cluster(
         return self.workload.notes if isinstance(self.workload, Trace) else ()
 
     def _prefixes(self) -> Iterator[Problem]:
-        unit = getattr(self.workload, "prefix_block", 0)
+        untold = isinstance(self.workload, Trace) and not self.workload.prefix
+        unit = 0 if untold else getattr(self.workload, "prefix_block", 0)
         for i, pool in enumerate(self.pools):
             if pool.prefix_cache and unit % pool.block_size:
                 message = (

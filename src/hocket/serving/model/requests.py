@@ -26,6 +26,9 @@ class Requests(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     - `clients`: with a number above 0, so many requests are under way at a time: the first ones
       arrive at their `arrival`, and each end of any request releases the next in order after its
       `delay`
+    - `expected`: tokens that senders expect the answers to have, 0 if unknown, shape (n,)
+    - `cancel`: ticks after the arrival at which the client goes away, -1 for never, shape (n,); the
+      end by it releases others as any end does
     - `prefix`: for each request the hash ids of its prompt's blocks of `prefix_block` tokens, in
       order; equal ids mean equal tokens from the start of the prompt up to there. Empty if unknown
     - `names`: ids of the requests; by default r0, r1, ...
@@ -40,6 +43,8 @@ class Requests(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     tenants: tuple[str, ...] = ("",)
     follows: Ints
     delay: Ints
+    expected: Ints
+    cancel: Ints
     clients: int = 0
     prefix: tuple[tuple[int, ...], ...] = ()
     prefix_block: int = 16
@@ -63,9 +68,11 @@ def requests(
     tenant: npt.ArrayLike | None = None,
     follows: npt.ArrayLike | None = None,
     delay: npt.ArrayLike | None = None,
+    expected: npt.ArrayLike | None = None,
+    cancel: npt.ArrayLike | None = None,
     **others: Any,
 ) -> Requests:
-    """Requests with defaults for what is not given: no limit, normal priority, one tenant."""
+    """Requests with defaults for what is not given: no limit, normal priority, patient clients."""
     n = len(np.asarray(prompt))
 
     def column(given: npt.ArrayLike | None, default: int) -> Ints:
@@ -81,5 +88,7 @@ def requests(
         tenant=column(tenant, 0),
         follows=column(follows, -1),
         delay=column(delay, 0),
+        expected=column(expected, 0),
+        cancel=column(cancel, -1),
         **others,
     )

@@ -5,6 +5,12 @@ the rules mean; `fast` keeps the decoding requests in aggregates and leaps over 
 nothing can change. Tests hold their timelines equal, byte for byte; those of whole clusters up to
 the order in which what happens at one tick on different replicas is written down.
 
+**Whose rules.** With the limits of ``serving/vllm-v1`` or ``serving/priority``, one engine without
+pipeline composes as vLLM 0.32 does (``v1/core/sched/scheduler.py``, synchronous; policies fcfs and
+priority, with and without prefix cache): the same tokens for the same requests in every iteration.
+`kv_blocks` is then ``num_gpu_blocks - 1``, since vLLM keeps a block for itself, of which it takes
+no account in its watermark. `hocket.serving.simulate.steps` lists the iterations of a run.
+
 **An iteration.** It is composed at an instant once arrivals of that instant are in, lasts what the
 cost model says, rounded to ticks (one at least), and at its end every request in it has its tokens.
 A request whose prompt is complete gets its first token from the iteration that completes it; each
@@ -16,7 +22,7 @@ of a request that has `computed` tokens in memory, memory for ``computed + 1`` i
 
 1. Decodes, in order of admission: one token each; they are never left out for the budget. Who needs
    a block while none is free asks `victim`, again and again, until there is one, or it has given
-   way itself.
+   way itself: then nobody behind it gets anything in this iteration, in step 2 neither.
 2. Prompts under way, in order of admission: each gets what it still needs, at most what is left of
    the budget (nothing left: it waits). Unless memory for its whole prompt was taken at admission
    (``allocate`` other than ``chunk``) it takes what the chunk needs, by the rule of step 1. What a
@@ -29,7 +35,7 @@ of a request that has `computed` tokens in memory, memory for ``computed + 1`` i
    does not count while nothing is running. With `urgent`, a head that lacks memory asks `victim`
    for room, comes in if it gets it, and ends the step; only who ran before the step can give way.
 
-If all that was running gave way, the iteration is composed anew at once.
+If somebody gave way and nothing is left in the iteration, it is composed anew at once.
 
 **Other styles.** In ``prefill-first`` steps 2 and 3 alone make the iteration if they yield
 anything; only otherwise step 1 does. ``alternate`` is the same, but after an iteration with prompts
@@ -52,16 +58,31 @@ running and their blocks, and those that all decodes of this iteration need, fit
 watermark; they decode in this very iteration. While any is swapped out, step 3 is left out. Moving
 blocks either way adds ``blocks * bytes / bandwidth + latency`` of the host link to the iteration.
 
-**Prefix cache.** Blocks of a prompt are known by the ids of the workload; those at the front that
-are in memory are shared and need no computing, except that at least one token is computed. When a
-prompt is complete its whole id blocks stay in the cache: shared while used, and given up in order
-of last use when memory is needed.
+**Prefix cache.** A full block has content: in a prompt the one that the workload's ids tell, which
+is the same for all who have that id; behind the ids, part of a prompt or of an answer, one that
+nobody else has. It is known to the cache from the composition of the chunk, or decode, that fills
+the block, so that who comes in later in the same iteration can have it. A waiting request shares
+the blocks at its front whose content is in memory, and they need no computing, except that at least
+one token is computed; so a request that was preempted finds its own blocks again, as far as they
+have not been given up. Who computes content that is in memory already has a second copy; the copy
+that was there first is shared. Blocks given back without content are taken first, then those with
+content that nobody uses: the one unused for longest before the others, of a request's blocks the
+last before the first. A victim's blocks that this very iteration would have filled have no content
+(in vLLM's priority mode they keep it, though it is never computed), unless another request shares
+them already. What comes from a host or another replica has no content, nor what follows it.
+If the ids tell of several blocks at once, those are shared, copied and given up together, and
+content behind the ids too: vLLM does all that block by block.
 
 **Who is served.** Requests of a tenant go to pools that serve it; without one they are rejected.
 
 **Too long.** A prompt that leaves no room for one token below `max_context` is rejected at arrival
 (point ``reject``) and counted; an answer is cut off at `max_context` and at the request's `limit`.
 `max_context` is that of the smallest pool, and never more than what memory holds.
+
+**Clients that go.** A request whose client goes away, `cancel` ticks after its arrival, leaves: at
+once while it waits, in a queue or on a host; while it runs, at the end of the iteration under way,
+unless it finishes with that; while its memory is on its way, when that has come. Its memory is
+freed, and its end releases requests that wait for it like any end.
 
 **Pipeline.** With `pp` stages up to `pp` micro-batches are under way; a request stays in one, which
 is composed as above when its latest iteration has left the last stage and the first is free: the
@@ -82,10 +103,12 @@ still have their memory where they were prefilled.
 taken for it are; of the queue those that the latest composition has seen.
 
 **Records.** Points ``arrive``, ``dispatch``, ``reject``, ``preempt``, ``swap-in``, ``lost``,
-``finish`` (group request; lane replica, or ``""`` at the front end). Spans ``run``: ``prefill N``
-from the first iteration that has a chunk of it to the one that completes N tokens of prompt,
-``decode N`` while N further tokens come; both end at a preemption, failure or migration too. Spans
-``migrate``, ``aborted``, ``transfer``, ``start``, ``drain``, ``down``. Gauges per replica
+``cancel``, ``finish`` (group request; lane replica, or ``""`` at the front end); the names of
+``preempt``, ``lost`` and ``cancel`` end in the tokens of the answer so far. Spans ``run``:
+``prefill N`` from the first iteration that has a chunk of it to the one that completes N tokens of
+prompt, ``decode N`` while N further tokens come; both end at a preemption, failure, cancellation or
+migration too. Spans ``migrate``, ``aborted``, ``transfer``, ``start``, ``drain``, ``down``. Gauges
+per replica
 ``batch``, ``waiting``, ``kv`` (blocks used), ``wasted`` (tokens that fit in used blocks but are not
 there), ``demand`` (blocks that the head of the queue asks for). Tallies: ``gap`` per replica (ticks
 between two tokens of a request, in the bins of `core.tally`), ``longest gap`` per request,

@@ -22,6 +22,8 @@ class MicroBatch:
     - `last`: tick at which the latest decode ended; `fresh`: members whose latest token came at
       another time, being new
     - `coming`: admitted requests whose memory is still on its way here
+    - `paused`: requests that decode, but not in the iteration under way; they are in `prefilling`
+      as well, like prompts of which one token is left
     """
 
     __slots__ = (
@@ -40,6 +42,7 @@ class MicroBatch:
         "latest",
         "members",
         "n",
+        "paused",
         "prefilling",
         "since",
     )
@@ -48,6 +51,7 @@ class MicroBatch:
         self.block_size, self.fixed = block_size, fixed
         self.prefilling: list[Live] = []
         self.coming: list[Live] = []
+        self.paused: list[Live] = []
         self.members: dict[int, Live] = {}
         self.n = self.context = self.clock = 0
         self.due: list[tuple[int, int, int, Live]] = []
@@ -112,6 +116,21 @@ class MicroBatch:
         del self.members[live.index]
         if not self.fixed:
             self.edges[(self.clock - live.computed) % self.block_size] -= 1
+
+    def pause(self, live: Live, held: int) -> None:
+        """A member has no part in the next decode, and `held` blocks of its own."""
+        self.leave(live)
+        live.group, live.held = self, held
+        self.prefilling.append(live)
+        self.paused.append(live)
+
+    def resume(self) -> None:
+        """After that decode, or if there was none, all members have part again."""
+        for live in self.paused:
+            self.prefilling.remove(live)
+            live.held = 0
+            self.join(live)
+        self.paused.clear()
 
     def progress(self, live: Live, steps: int = 0) -> int:
         """Decodes that a member has had, `steps` of those now under way included."""

@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 
 from hocket.core.errors import Deadlock, IllegalDecision, InputError
-from hocket.core.kernel import Kernel, Phase
+from hocket.core.kernel import Event, Kernel, Phase
 from hocket.core.policy import Policy
 from hocket.core.scenario import to_ticks
 from hocket.core.streams import Streams
@@ -76,8 +76,8 @@ class World:
         self.streams, self.kernel, self._make = streams, kernel, replica
         self.ticks_per_second = float(to_ticks("1 s", scenario.time_unit))
         self.requests = found = scenario.workload.draw(streams, scenario.time_unit)
-        self.prefix_block = found.prefix_block
-        self.left = len(found)  # requests that are neither finished nor rejected
+        self.prefix_block = found.prefix_block if found.prefix else 0
+        self.left = len(found)  # requests that are neither finished, rejected nor cancelled
         self.lives: dict[str, Live] = {}  # those under way, by id
         self.members: dict[str, Member] = {}
         self.everyone: list[Replica] = []
@@ -101,10 +101,12 @@ class World:
         self.timeline = Timeline(scenario.time_unit, lanes)
         self._readings: dict[tuple[str, str], int] = {}
         self._successors: dict[int, list[int]] = {}
+        self._patience: dict[int, Event] = {}  # when clients go away, by request
+        self._cancels = 0
         self._next = 0  # of the requests that arrive by the clock, or that clients take in turn
 
     def run(self) -> Timeline:
-        """Play until every request is finished or rejected."""
+        """Play until every request is finished, rejected or cancelled."""
         for pool in self.scenario.pools:
             for _ in range(pool.count):
                 self.add(pool)
@@ -157,7 +159,10 @@ class World:
         longest = self._longest(tenant)
         target = min(output, limit, longest - prompt)
         name = found.name(index)
-        live = Live(index, name, now, prompt, target, limit, priority, tenant, tuple(units))
+        expected = int(found.expected[index])
+        live = Live(
+            index, name, now, prompt, target, limit, priority, tenant, tuple(units), expected
+        )
         told = f"{prompt} {output} {limit}"
         if priority or tenant:
             told += f" {priority} {tenant}".rstrip()
@@ -170,6 +175,11 @@ class World:
             return
         self.lives[name] = live
         self.dispatch(live)
+        patience = int(found.cancel[index])
+        if patience >= 0:
+            self._patience[index] = self.kernel.after(
+                patience, self._cancel, live, phase=Phase.WAKE
+            )
 
     def _longest(self, tenant: str) -> int:
         """Tokens that every pool which serves a tenant can hold of a request; 0 without one."""
@@ -180,6 +190,9 @@ class World:
 
     def dispatch(self, live: Live) -> None:
         """Send a request to a replica that computes its prompt, or one that goes on decoding it."""
+        if live.leaving:
+            self.cancelled(live)
+            return
         if live.source is not None and live.source[0].gone:
             live.source, live.computed = None, 0
         roles: tuple[Role, ...] = ("both", "prefill" if live.source is None else "decode")
@@ -214,9 +227,39 @@ class World:
         if member.draining:
             self.kernel.after(0, self.scaling.emptied, member, phase=Phase.WAKE)
 
+    def _cancel(self, live: Live) -> None:
+        """The client of a request goes away: the request leaves as soon as it can."""
+        self._cancels += 1
+        live.leaving = self._cancels
+        if live in self.pending:
+            self.pending.remove(live)
+            self.cancelled(live)
+            return
+        for member in self.members.values():
+            if live.index in member.outstanding:
+                member.replica.cancel(live)
+                return
+
+    def cancelled(self, live: Live, replica: Replica | None = None) -> None:
+        """A request whose client has gone has left its replica, or was on none."""
+        where = "" if replica is None else replica.name
+        self.timeline.point("cancel", where, live.id, str(live.generated), self.kernel.now)
+        if live.source is not None:
+            source, holding = live.source
+            source.let_go(holding)
+        del self.lives[live.id]
+        if replica is not None:
+            member = self.members[replica.name]
+            member.done(live)
+            if member.draining:
+                self.kernel.after(0, self.scaling.emptied, member, phase=Phase.WAKE)
+        self._gone(live)
+
     def _gone(self, live: Live) -> None:
         """A request is over: those that waited for it are sent."""
         self.left -= 1
+        if (patience := self._patience.pop(live.index, None)) is not None:
+            patience.cancel()
         after = self._successors.get(live.index, [])
         if self.requests.clients and self._next < len(self.requests):
             after = [*after, self._next]
@@ -283,7 +326,8 @@ class World:
             member.done(live)
             if live.last_token >= 0 and live.source is None:
                 live.killed = self.kernel.now
-            self.timeline.point("lost", member.name, live.id, "", self.kernel.now)
+            generated = str(live.generated)
+            self.timeline.point("lost", member.name, live.id, generated, self.kernel.now)
             self.kernel.after(0, self.dispatch, live, phase=Phase.WAKE)
         self.kernel.at(until, self._repair, member, windows, phase=Phase.REPAIR)
 

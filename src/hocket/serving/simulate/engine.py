@@ -27,7 +27,8 @@ class Engine(Roster):
 
     def _attempt(self, batch: MicroBatch) -> tuple[tuple[list[Chunk], bool] | None, bool]:
         """What an iteration would be, and whether nobody had to give way for it."""
-        self._paid, self.wait = set(), 1
+        self._paid, self.wait, self._over = set(), 1, False
+        batch.resume()
         chunks: list[Chunk] = []
         style = self.limits.style
         if self.swapped:
@@ -35,7 +36,7 @@ class Engine(Roster):
         if style == "mixed":
             steady = self._grow(batch)
             left = self.budget - batch.n
-            if batch.prefilling:
+            if batch.prefilling and not self._over:
                 left, fine = self._go_on(batch, chunks, left)
                 steady = steady and fine
             if steady:
@@ -46,13 +47,13 @@ class Engine(Roster):
             turn = style == "alternate" and batch.latest and batch.n > 0
             if turn:
                 steady = self._grow(batch)
-            if not turn or not batch.n:
+            if not turn or not (batch.n or self._over):
                 if batch.prefilling:
                     left, fine = self._go_on(batch, chunks, left)
                     steady = steady and fine
                 if steady and not (style == "static" and len(batch)):
                     self._admit(batch, chunks, left)
-            decodes = not chunks and batch.n > 0
+            decodes = not chunks and batch.n > 0 and (turn or not self._over)
             if decodes and not turn:
                 steady = self._grow(batch) and steady
                 decodes = batch.n > 0
@@ -66,10 +67,11 @@ class Engine(Roster):
             self._paid = None
             return True
         for live in sorted(batch.members.values(), key=by_admission):
-            if (
-                live.group is batch
-                and (live.computed + batch.progress(live)) % self.block_size == 0
-            ):
+            if live.group is not batch:
+                continue
+            if self._over:
+                batch.pause(live, self.own(live))
+            elif (live.computed + batch.progress(live)) % self.block_size == 0:
                 self._make_room(batch, live, 1)
                 if live.group is batch:
                     self.memory.take(1)
@@ -85,8 +87,9 @@ class Engine(Roster):
         steady = True
         while self.memory.available < blocks and needy.group is batch:
             name = self.batcher.victim(self.view(batch), self.request(needy))
-            self._preempt(batch, self._named(batch, name), needy)
-            steady = False
+            victim = self._named(batch, name)
+            self._preempt(batch, victim, needy)
+            steady, self._over = False, victim is needy
         return steady
 
     def _named(self, batch: MicroBatch, name: str, last: int = MOST) -> Live:
@@ -104,6 +107,8 @@ class Engine(Roster):
         """Chunks of the prompts under way; what is left of the budget, and if nobody gave way."""
         steady = True
         for live in list(batch.prefilling):
+            if self._over:
+                break
             tokens = min(live.total - live.computed, left)
             if live.group is not batch or tokens <= 0:
                 continue
@@ -118,6 +123,7 @@ class Engine(Roster):
                     continue
                 self.memory.take(needed)
                 live.held += needed
+            self._publish(live, live.computed + tokens)
             chunks.append(Chunk(live, tokens, live.computed))
             left -= tokens
         return left, steady
@@ -146,9 +152,10 @@ class Engine(Roster):
         self, batch: MicroBatch, live: Live, chunks: list[Chunk], left: int, first: int
     ) -> bool:
         """Whether the head of the queue comes in now; notes why not, and for how long."""
-        units = self._cached(live)
         if len(batch) >= self.seqs:
             return self._refuse(live, "batch full")
+        hits = self._hits(live)
+        units = len(hits[0]) + hits[1]
         if live.source is None:
             rest = live.total - self._spared(units)
             alone = not chunks and left == self.budget
@@ -165,7 +172,7 @@ class Engine(Roster):
         if self.limits.whole and live.source is None:
             whole = self.blocks(live.total) - units * self.memory.unit_blocks
             needed = max(needed, whole)
-        room = self._room(live, units) >= needed
+        room = self._room(hits) >= needed
         if not room and not self.limits.urgent:
             return self._refuse(live, "no memory")
         why = self.batcher.admits(self.view(), self.request(live))
@@ -195,7 +202,7 @@ class Engine(Roster):
 
         Who was admitted as number `first` or earlier can give way: not those of this iteration.
         """
-        while self._room(live, self._cached(live)) < needed:
+        while self._room(self._hits(live)) < needed:
             view = self.view(batch, first)
             name = self.batcher.victim(view, self.request(live)) if view.running else ""
             if not name:
@@ -216,23 +223,26 @@ class Engine(Roster):
         self.admitted += 1
         live.order = self.admitted
         self.urgent += live.priority < 0
-        units = self._cached(live)
+        known, own = self._hits(live)
+        units = len(known) + own
         blocks = self._needs(live, units, left)
         if live.source is not None:
             self.memory.take(blocks)
-            live.held, live.group = blocks, batch
+            live.held, live.group, live.keeps = blocks, batch, False
             batch.coming.append(live)
             self.world.pull(live, self.replica)
             return 0
-        self.memory.acquire(live.hashes[:units])
-        self.sharing += units
+        self.memory.acquire(known)
+        self.memory.reclaim(live.index)
+        self.sharing += len(known)
         self.memory.take(blocks)
-        live.units, live.held, live.group = live.hashes[:units], blocks, batch
-        live.computed = self._spared(units)
+        live.units, live.held, live.group = known, blocks + own * self.memory.unit_blocks, batch
+        live.computed, live.keeps = self._spared(units), True
         live.done, live.started = 0, self.kernel.now
         tokens = min(live.total - live.computed, max(left, 0))
         if not self.limits.chunked:
             tokens = live.total - live.computed
+        self._publish(live, live.computed + tokens)
         batch.prefilling.append(live)
         chunks.append(Chunk(live, tokens, live.computed))
         return tokens
@@ -254,5 +264,6 @@ class Engine(Roster):
             self.admitted += 1
             live.order = self.admitted
             self.urgent += live.priority < 0
+            self._keep(live)
             self.timeline.point("swap-in", self.name, live.id, "", self.kernel.now)
             self.begin_decode(batch, live)

@@ -65,12 +65,13 @@ class FastReplica(Engine):
         self.copying = 0
         self.busy = 0
         self.gone = False
-        self.composed = 0  # when the latest composition was
+        self.composed = -1  # when the latest composition was
         self.flights: dict[int, Flight] = {}  # by micro-batch
         self.stages = [0] * pool.pp  # when each stage of the pipeline becomes free
         self._composing: Event | None = None
         self._calls: list[Callable[[], Any]] = []
         self._attached: list[Live] = []  # to decode from the next boundary on
+        self._leaving: list[Live] = []  # running requests that go at the next boundary
         self._newest: list[tuple[int, bool]] = []  # the latest queued: when, and if killed
         self._reach = 8  # iterations planned at a time; grows while nobody cuts them
 
@@ -78,7 +79,7 @@ class FastReplica(Engine):
 
     def enqueue(self, live: Live) -> None:
         """A request enters the queue."""
-        if live.hashes:
+        if self.caching:
             self._free_now()  # what the decodes under way have displaced is not cached
         self.push(live)
         self._newest.append((live.enqueued, live.killed != NEVER))
@@ -113,7 +114,8 @@ class FastReplica(Engine):
             return
         self._cut()
         self._free_now()  # decodes under way took theirs while there was less
-        self.memory.give(holding.blocks)
+        self.memory.give(holding.blocks - holding.own_units * self.memory.unit_blocks)
+        self.memory.lay(holding.owner, holding.own_units)
         self.memory.drop(holding.units)
         self.held -= 1
         self.ask_again()
@@ -125,9 +127,7 @@ class FastReplica(Engine):
         own = self.own(live)
         batch.leave(live)
         self.end_decode(live)
-        holding = Holding(own, live.units)
-        self.sharing -= len(live.units)
-        live.units, live.held = (), 0
+        holding = self.holding(live, own)
         self.urgent -= live.priority < 0
         self.held += 1
         self.ask_again()
@@ -143,6 +143,7 @@ class FastReplica(Engine):
         key = self.batches.index(live.group)
         if key not in self.flights:
             self._join_attached(key)
+            self._let_leave(key)
             self._wake()
 
     def _join_attached(self, key: int) -> None:
@@ -161,9 +162,12 @@ class FastReplica(Engine):
                 self.urgent += live.priority < 0
                 self.sharing += len(live.units)
             live.source = None
+            self._keep(live)
             if not self.fixed:
                 live.held = 0
             self.begin_decode(batch, live)
+            if live.leaving:
+                self._leaving.append(live)
 
     def requeue(self, live: Live) -> None:
         """A request that was admitted lost its memory elsewhere: to be computed again."""
@@ -173,7 +177,10 @@ class FastReplica(Engine):
         live.group = live.source = None
         self._free(live, live.held)
         live.computed = 0
-        self.enqueue(live)
+        if live.leaving:
+            self.world.cancelled(live, self)
+        else:
+            self.enqueue(live)
 
     def decoding(self, live: Live) -> bool:
         """Whether the request is in a batch here, decoding."""
@@ -187,6 +194,33 @@ class FastReplica(Engine):
         """Tokens of the prompt that the prefix cache would spare."""
         self._free_now()
         return self._cached(live) * self.unit
+
+    def cancel(self, live: Live) -> None:
+        """The client of a request has gone: it leaves."""
+        if self.withdraw(live):
+            queued = (live.enqueued, live.killed != NEVER)
+            if queued in self._newest:
+                self._newest.remove(queued)
+            self._cut()
+            self.world.cancelled(live, self)
+        elif live.group in self.batches and live not in live.group.coming:
+            key = self.batches.index(live.group)
+            if live not in self._attached:
+                self._leaving.append(live)
+            self._cut()
+            if key not in self.flights:
+                self._let_leave(key)
+        self._wake()
+
+    def _let_leave(self, key: int) -> None:
+        """At a boundary of a micro-batch: those of it go whose clients have gone."""
+        if not self._leaving:
+            return
+        batch = self.batches[key]
+        going = [live for live in self._leaving if live.group is batch]
+        self._leaving = [live for live in self._leaving if live.group not in (None, batch)]
+        for live in sorted(going, key=lambda live: live.leaving):
+            self.depart(live)
 
     def copies(self, change: int) -> None:
         """A copy in or out begins (+1) or ends (-1)."""
@@ -205,6 +239,8 @@ class FastReplica(Engine):
                 flight.event.cancel()
         if self._composing is not None:
             self._composing.cancel()
+        for batch in self.batches:
+            batch.resume()
         lost = self.running()
         for live in lost:
             batch = live.group
@@ -216,7 +252,7 @@ class FastReplica(Engine):
         lost += [live for live in self._attached if live not in lost] + self.waiting()
         for live in lost:
             live.group = None
-            live.units, live.held = (), 0
+            live.hold(Holding(0))
             if live.source is None:
                 live.computed = 0
         self.batches, self.queue, self.swapped, self._attached = [], [], [], []
@@ -243,7 +279,7 @@ class FastReplica(Engine):
             self.name,
             self.pool.name,
             self.pool.role,
-            since,
+            max(0, since),
             self.block_size,
             self.memory.total,
             free,
@@ -380,11 +416,13 @@ class FastReplica(Engine):
             self._advance(batch, flight.ends)
             every = self.limits.every
             batch.since = (batch.since + steps - 1) % every + 1 if steps > 1 else batch.since + 1
+        batch.resume()
         batch.latest = bool(flight.chunks)
         batch.home = self.kernel.now
         self.land(batch, flight.chunks)
         if self._attached:
             self._join_attached(key)
+        self._let_leave(key)
         if self._calls and not self.flights:
             calls, self._calls = self._calls, []
             for call in calls:

@@ -204,10 +204,10 @@ class Migration:
         live, left = self._request(), self.left
         if left is not None:
             self.source.let_go(left)
-        live.held, live.units = self.reserved, ()
-        self.destination.attach(live)
+        live.hold(Holding(self.reserved))
         world, now = self.all.world, self.kernel.now
         world.migrated(live, self.source, self.destination)
+        self.destination.attach(live)
         told = f"{self.stages} stages, {self.sent + blocks} blocks"
         reason = f"{self.move.reason}; {told}" if self.move.reason else told
         lanes = (self.source.name, live.id, self.destination.name)
@@ -262,7 +262,7 @@ class Migration:
         """Put the request back into the batch of the source, if it has left it."""
         live = self.live
         if live is not None and self.left is not None:
-            live.held, live.units = self.left
+            live.hold(self.left)
             self.left = None
             self.source.attach(live)
 

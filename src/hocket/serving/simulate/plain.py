@@ -80,7 +80,7 @@ class PlainReplica(Composer):
 
     def cached(self, live: Live) -> int:
         """See world.Replica.cached."""
-        return self.matched(live) * self.unit_tokens
+        return len(self.matched(live)) * self.unit_tokens
 
     def at_boundary(self, action: Callable[[], Any]) -> None:
         """See world.Replica.at_boundary."""
@@ -124,6 +124,7 @@ class PlainReplica(Composer):
         self._attached.append(live)
         if live.group.step is None:
             self._join_attached(live.group)
+            self._let_leave(live.group)
             self._compose_soon()
 
     def _join_attached(self, batch: Batch) -> None:
@@ -146,7 +147,27 @@ class PlainReplica(Composer):
         self.remove(live)
         self.free(live)
         live.source = None
-        self.enqueue(live)
+        if live.leaving:
+            self.world.cancelled(live, self)
+        else:
+            self.enqueue(live)
+
+    def cancel(self, live: Live) -> None:
+        """See world.Replica.cancel."""
+        if self.withdraw(live):
+            self.world.cancelled(live, self)
+        elif live.group in self.batches and live.group.step is None:
+            self._let_leave(live.group)
+        self._compose_soon()
+
+    def _let_leave(self, batch: Batch) -> None:
+        """At a boundary: those go whose clients have gone, unless their memory is still to come."""
+        gone = [one for one in batch.running if one.leaving and one.index not in self.coming]
+        for live in sorted(gone, key=lambda one: one.leaving):
+            self.close_span(live)
+            self.remove(live)
+            self.free(live)
+            self.world.cancelled(live, self)
 
     def fail(self) -> list[Live]:
         """See world.Replica.fail."""
@@ -182,7 +203,8 @@ class PlainReplica(Composer):
         """See world.Replica.sample."""
         running, queue = self.running(), self.waiting()
         units = {unit for live in running for unit in live.units}
-        units |= {unit for unit, users in self.apart_units.items() if users}
+        apart = [unit for unit, users in self.apart_units.items() if users]
+        units |= {unit for unit in apart if isinstance(unit.content, int)}
         here = [live for live in running if live.index not in self.coming]
         own = sum(live.computed - len(live.units) * self.unit_tokens for live in here)
         there = own + len(units) * self.unit_tokens
@@ -281,6 +303,7 @@ class PlainReplica(Composer):
             else:
                 self._prompt_complete(live)
         self._join_attached(batch)
+        self._let_leave(batch)
         if not any(batch.step for batch in self.batches):
             actions, self._boundary = self._boundary, []
             for action in actions:
@@ -303,7 +326,6 @@ class PlainReplica(Composer):
 
     def _prompt_complete(self, live: Live) -> None:
         self.close_span(live)
-        self.publish(live)
         self._token(live)
         if live.generated == live.target:
             self._finish(live)

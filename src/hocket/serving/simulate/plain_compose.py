@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections import Counter
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, cast
 
 from hocket.core.errors import IllegalDecision
 from hocket.serving import memory
 from hocket.serving.roles.batching import Batcher, Request
-from hocket.serving.simulate.blocks import Memory
+from hocket.serving.simulate.blocks import Memory, Unit
 from hocket.serving.simulate.live import Live
 from hocket.serving.simulate.plain_parts import Batch, PlainView, Step
 from hocket.serving.simulate.world import Replica, World
@@ -33,13 +34,13 @@ class Composer:
 
     def empty_all(self) -> None:
         """Begin with nothing in memory and nobody here."""
-        unit = max(1, self.world.prefix_block // self.pool.block_size)
-        self.memory = Memory(memory.blocks(self.pool), unit)
+        unit = (self.pool.prefix_cache and self.world.prefix_block) or self.pool.block_size
+        self.memory = Memory(memory.blocks(self.pool), unit // self.pool.block_size)
         self.batches = [Batch(number) for number in range(self.pool.pp)]
         self.decodes: set[int] = set()  # indices of the requests whose prompt is complete
         self.coming: set[int] = set()  # indices of those that run here but whose memory is to come
         self.apart = 0  # blocks of those that have left, or are to come
-        self.apart_units: Counter[int] = Counter()  # and the units that those share
+        self.apart_units: Counter[Unit] = Counter()  # and the units that those share
         self.swap_ticks = 0  # moves since the latest iteration began
         self._queue: list[Live] = []
         self._swapped: list[Live] = []
@@ -74,7 +75,7 @@ class Composer:
                 self._continue_prompts(batch, step)
                 if style != "static" or not batch.running:
                     self._admit(batch, step)
-            if not step.tokens:
+            if not step.tokens and not step.over:
                 self._decode(batch, step)
             if step.tokens or step.ousted or not step.preempted:
                 return step
@@ -101,13 +102,17 @@ class Composer:
     def _decode(self, batch: Batch, step: Step) -> None:
         """Step 1: one token for each request whose prompt is complete."""
         for live in list(batch.running):
-            here = live.group is batch and live.index in self.decodes
-            if here and self._obtain(batch, step, live, live.computed + 1):
-                step.decodes.append(live)
+            if live.group is not batch or live.index not in self.decodes:
+                continue
+            if not self._obtain(batch, step, live, live.computed + 1):
+                return
+            step.decodes.append(live)
 
     def _continue_prompts(self, batch: Batch, step: Step) -> None:
         """Step 2: chunks of the prompts under way."""
         for live in list(batch.running):
+            if step.over:
+                return
             if live.group is not batch or live.index in self.decodes | self.coming:
                 continue
             tokens = min(live.total - live.computed, self._left(step))
@@ -157,7 +162,7 @@ class Composer:
             self._preempt(step, victim, live)
             step.ousted = True
         self._queue.remove(live)
-        units = live.hashes[: self.matched(live)]
+        units = self.matched(live)
         blocks, _ = self._needed(live, chunk)
         self.memory.acquire(units)
         self.memory.take(blocks)
@@ -168,12 +173,13 @@ class Composer:
             self.world.pull(live, cast(Replica, self))
         else:
             live.computed = len(units) * self.unit_tokens
+            self._publish(live, live.computed + chunk)
             step.chunks.append((live, chunk))
         return True
 
     def _first_chunk(self, step: Step, live: Live) -> int:
         """Tokens of its prompt that a request gets if it comes in now; 0 if the budget forbids."""
-        rest = live.total - self.matched(live) * self.unit_tokens
+        rest = live.total - len(self.matched(live)) * self.unit_tokens
         left = self._left(step)
         if left <= 0:
             return 0
@@ -200,7 +206,7 @@ class Composer:
         With `whole` those that its whole prompt will take.
         """
         matched = self.matched(live)
-        cached = matched * self.unit_tokens
+        cached = len(matched) * self.unit_tokens
         if self.limits.allocate == "longest":
             longest = min(live.limit, memory.max_context(self.pool) - live.prompt)
             tokens = live.prompt + longest
@@ -210,14 +216,15 @@ class Composer:
             tokens = live.total
         else:
             tokens = cached + chunk
-        blocks = max(0, self.blocks(tokens) - matched * self.memory.unit_blocks)
-        return blocks, self.memory.idle(live.hashes[:matched]) * self.memory.unit_blocks
+        blocks = max(0, self.blocks(tokens) - len(matched) * self.memory.unit_blocks)
+        return blocks, self.memory.idle(matched) * self.memory.unit_blocks
 
-    def matched(self, live: Live) -> int:
+    def matched(self, live: Live) -> tuple[Unit, ...]:
         """Units of a waiting prompt that are in memory; one token at least is left to compute."""
         if live.source is not None or not self.pool.prefix_cache:
-            return 0
-        return min(self.memory.match(live.hashes), (live.total - 1) // self.unit_tokens)
+            return ()
+        most = (live.total - 1) // self.unit_tokens
+        return self.memory.match((_content(live, k) for k in range(most)), most)
 
     def _fits(self, blocks: int, more: int) -> bool:
         """Whether an admission leaves the watermark free, which counts only beside others."""
@@ -235,9 +242,11 @@ class Composer:
             else:
                 self._preempt(step, victim, live)
             if victim is live:
+                step.over = True
                 return False
         self.memory.take(needed)
         live.held += needed
+        self._publish(live, tokens)
         return True
 
     def _lack(self, live: Live, tokens: int) -> int:
@@ -252,15 +261,22 @@ class Composer:
         live.held, live.units, live.computed = 0, (), 0
         self.ask_again()
 
-    def publish(self, live: Live) -> None:
-        """Keep the whole units of a complete prompt for others."""
-        if not self.pool.prefix_cache:
+    def _publish(self, live: Live, tokens: int) -> None:
+        """Tell the content of the units that are full when so many tokens are computed.
+
+        Not of a request whose earlier ones have none, because they came from elsewhere.
+        """
+        if not self.pool.prefix_cache or len(live.units) != live.computed // self.unit_tokens:
             return
-        for unit in live.hashes[len(live.units) : live.prompt // self.unit_tokens]:
-            if self.memory.publish(unit):
-                live.units += (unit,)
-                live.held -= self.memory.unit_blocks
-                self.ask_again()
+        for k in range(len(live.units), tokens // self.unit_tokens):
+            live.units += (self.memory.publish(_content(live, k)),)
+            live.held -= self.memory.unit_blocks
+
+    def _retract(self, live: Live) -> None:
+        """What would have been computed in this iteration, but is not, has no content."""
+        kept = live.computed // self.unit_tokens
+        self.memory.retract(live.units[kept:])
+        live.units = live.units[:kept]
 
     # Giving way.
 
@@ -296,9 +312,11 @@ class Composer:
         swap = self.limits.preemption == "swap" and live.index in self.decodes
         swap = swap and blocks <= self._host_free and self.limits.allocate != "longest"
         step.withdraw(live)
+        self._retract(live)
         step.preempted = True
         self.close_span(live)
         how, why = "swap" if swap else "recompute", f"memory for {needy.id}"
+        how = f"{how} {live.generated}"
         self.world.timeline.point("preempt", self.name, live.id, how, self.now, why)
         self.remove(live)
         self.free(live)
@@ -338,6 +356,18 @@ class Composer:
         self.decodes.add(live.index)
         live.started, live.done = self.now, 0
 
+    def withdraw(self, live: Live) -> bool:
+        """Take a request that waits out of the queue or host memory; False if it does not wait."""
+        if live in self._swapped:
+            self._swapped.remove(live)
+            self._host_free += self.blocks(live.computed)
+        elif live in self._queue:
+            self._queue.remove(live)
+        else:
+            return False
+        self.ask_again()
+        return True
+
     def remove(self, live: Live) -> None:
         """Leave the micro-batch; memory stays as it is."""
         live.group.running.remove(live)
@@ -346,7 +376,7 @@ class Composer:
         live.group = None
 
     def ask_again(self) -> None:
-        """Memory was freed or shared: what the policy refused may come in now."""
+        """Memory was freed: what the policy refused may come in now."""
         self._refused = None
 
     def close_span(self, live: Live) -> None:
@@ -388,5 +418,10 @@ class Composer:
         return live.request(computed, live.generated)
 
     def _waiting_request(self, live: Live) -> Request:
-        cached = self.matched(live) * self.unit_tokens
+        cached = len(self.matched(live)) * self.unit_tokens
         return live.request(live.computed, live.generated, cached)
+
+
+def _content(live: Live, unit: int) -> Hashable:
+    """What lies in a full unit of a request: what the workload says, else what only it has."""
+    return live.hashes[unit] if unit < len(live.hashes) else (live.index, unit)

@@ -16,6 +16,7 @@ class Step:
     chunks: list[tuple[Live, int]] = field(default_factory=list)
     preempted: bool = False
     ousted: bool = False  # for one that waited
+    over: bool = False  # somebody gave way to itself: nobody behind it gets anything
 
     @property
     def tokens(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from heapq import heappush
+from heapq import heapify, heappush
 from typing import Any, NamedTuple, cast
 
 from hocket.core.errors import Deadlock
@@ -12,7 +12,7 @@ from hocket.serving import memory as capacity
 from hocket.serving.model.cluster import Pool
 from hocket.serving.roles.batching import Batcher, Request
 from hocket.serving.simulate.batch import MicroBatch
-from hocket.serving.simulate.blocks import Memory
+from hocket.serving.simulate.blocks import Memory, Unit
 from hocket.serving.simulate.live import NEVER, Holding, Live
 from hocket.serving.simulate.view import Snapshot
 from hocket.serving.simulate.world import Replica, World
@@ -42,7 +42,8 @@ class Roster:
         self.kernel, self.timeline = world.kernel, world.timeline
         self.limits = limits = batcher.limits
         self.block_size = size = pool.block_size
-        self.unit = world.prefix_block if pool.prefix_cache else size
+        self.caching = pool.prefix_cache
+        self.unit = (self.caching and world.prefix_block) or size
         self.memory = Memory(capacity.blocks(pool), self.unit // size)
         self.watermark = int(limits.watermark * self.memory.total)
         self.longest = capacity.max_context(pool)
@@ -55,7 +56,7 @@ class Roster:
         self.host = pool.host_blocks
         self.entered = self.admitted = 0
         self.urgent = 0  # running requests of more than normal urgency
-        self.sharing = 0  # prefix units in use, counted for each of their users here
+        self.sharing = 0  # published units in use, counted for each of their users here
         self.held = 0  # requests whose memory is kept here though they are in no batch
         self.killed = 0  # how many wait after having been preempted
         self.iterations = 0
@@ -66,6 +67,7 @@ class Roster:
         self._vain = 0  # how many gave way since a token came
         self._refused: Live | None = None  # whom the policy refused, so far for good
         self._ousted = False  # whether somebody gave way to the head of the queue
+        self._over = False  # whether somebody gave way itself, which ends the composition
         self._paid: set[int] | None = set()  # who has its block for this decode; None: everyone
 
     @property
@@ -85,11 +87,22 @@ class Roster:
             tokens = min(live.total, self._spared(units) + left)
         return self.blocks(tokens) - units * self.memory.unit_blocks
 
+    def _hits(self, live: Live) -> tuple[tuple[Unit, ...], int]:
+        """What of its prompt is in memory: published units, and how many of its own behind them.
+
+        They spare computing; one token never is spared.
+        """
+        if not self.caching or live.source is not None:
+            return (), 0
+        most = (live.total - 1) // self.unit
+        known = self.memory.match(live.hashes, most)
+        whole = len(known) == len(live.hashes)
+        return known, min(self.memory.own(live.index), most - len(known)) if whole else 0
+
     def _cached(self, live: Live) -> int:
-        """Units of its prompt that are in memory and spare computing; one token never is spared."""
-        if not live.hashes or not self.pool.prefix_cache or live.source is not None:
-            return 0
-        return min(self.memory.match(live.hashes), (live.total - 1) // self.unit)
+        """Units of its prompt that are in memory."""
+        known, own = self._hits(live)
+        return len(known) + own
 
     def _spared(self, units: int) -> int:
         return units * self.unit
@@ -98,9 +111,10 @@ class Roster:
         """Blocks that so many tokens fill."""
         return -(-tokens // self.block_size)
 
-    def _room(self, live: Live, units: int) -> int:
-        """Blocks that an admission may take, if it shares so many units."""
-        idle = self.memory.idle(live.hashes[:units]) * self.memory.unit_blocks
+    def _room(self, hits: tuple[tuple[Unit, ...], int]) -> int:
+        """Blocks that an admission may take beside those of its prompt that are in memory."""
+        known, own = hits
+        idle = (self.memory.idle(known) + own) * self.memory.unit_blocks
         beside = any(map(len, self.batches))
         return self.memory.available - idle - (self.watermark if beside else 0)
 
@@ -129,11 +143,12 @@ class Roster:
             live.group = None
             if live.done:
                 self.end_prefill(live)
-        self._free(live, own)
+            self._retract(live)
+        self._free(live, own, live.index)
         live.preemptions += 1
         live.killed = now
         self._count_vain()
-        how = "swap" if swap else "recompute"
+        how = f"{'swap' if swap else 'recompute'} {live.generated}"
         self.timeline.point("preempt", self.name, live.id, how, now, f"memory for {needy.id}")
         if swap:
             self.host -= blocks
@@ -153,17 +168,22 @@ class Roster:
                 f"one token came: {self.memory.total} blocks are too few for what is let in"
             )
 
-    def _free(self, live: Live, own: int) -> None:
-        """Give back what a request that has left its batch occupied."""
-        self.memory.give(own)
+    def _free(self, live: Live, own: int, owner: int = -1) -> None:
+        """Give back what a request that has left its batch occupied.
+
+        `owner` is the request if it may come back for what it computed, else -1.
+        """
+        row = self._own_units(live)
+        self.memory.give(own - row * self.memory.unit_blocks)
+        self.memory.lay(owner, row)
         self.memory.drop(live.units)
         self.sharing -= len(live.units)
-        live.units, live.held = (), 0
+        live.hold(Holding(0))
         self.urgent -= live.priority < 0
         self.ask_again()
 
     def ask_again(self) -> None:
-        """Memory was freed or shared: what was refused may come in now."""
+        """Memory was freed: what was refused may come in now."""
         self.blocked, self._refused = False, None
 
     def push(self, live: Live) -> None:
@@ -175,6 +195,34 @@ class Roster:
         heappush(self.queue, (rank, self.entered, live))
         if self.queue[0][2] is live:
             self.blocked = False
+
+    def withdraw(self, live: Live) -> bool:
+        """Take a request that waits out of the queue or host memory; False if it does not wait."""
+        if any(entry[2] is live for entry in self.swapped):
+            self.swapped = [entry for entry in self.swapped if entry[2] is not live]
+            self.host += self.blocks(live.computed)
+        elif any(entry[2] is live for entry in self.queue):
+            self.queue = [entry for entry in self.queue if entry[2] is not live]
+            heapify(self.queue)
+        else:
+            return False
+        self.killed -= live.killed != NEVER
+        self.ask_again()
+        return True
+
+    def depart(self, live: Live) -> None:
+        """A running request whose client has gone leaves, at a boundary."""
+        batch, own = live.group, self.own(live)
+        if live.index in batch.members:
+            batch.leave(live)
+            self.end_decode(live)
+        else:
+            batch.prefilling.remove(live)
+            live.group = None
+            if live.done:
+                self.end_prefill(live)
+        self._free(live, own)
+        self.world.cancelled(live, self.replica)
 
     def _moving(self, blocks: int) -> int:
         """Ticks that blocks need to or from host memory."""
@@ -230,8 +278,6 @@ class Roster:
         """The prompt of a request is computed: it has its next token."""
         now, self._vain = self.kernel.now, 0
         self.end_prefill(live)
-        if self.pool.prefix_cache:
-            self._publish(live)
         live.generated += 1
         if live.last_token != NEVER:
             gap = now - live.last_token
@@ -257,19 +303,45 @@ class Roster:
 
     def _hand_over(self, live: Live) -> None:
         """Keep the memory of a request that others decode, until they have it."""
-        live.source = (self, Holding(live.held, live.units))
-        self.sharing -= len(live.units)
-        live.held, live.units = 0, ()
+        live.source = (self, self.holding(live, live.held))
         self.held += 1
         self.world.first_token(live, self.replica)
 
-    def _publish(self, live: Live) -> None:
-        for unit in live.hashes[len(live.units) :]:
-            if self.memory.publish(unit):
-                live.units += (unit,)
-                live.held -= self.memory.unit_blocks
-                self.sharing += 1
-                self.ask_again()
+    def holding(self, live: Live, own: int) -> Holding:
+        """The memory of a request that leaves with `own` blocks of its own; it stays taken."""
+        holding = Holding(own, live.units, self._own_units(live), live.index)
+        self.sharing -= len(live.units)
+        live.hold(Holding(0))
+        return holding
+
+    def _own_units(self, live: Live) -> int:
+        """Units of its own blocks with content that only it can use again."""
+        if not (self.caching and live.keeps):
+            return 0
+        return max(0, live.computed // self.unit - len(live.hashes))
+
+    def _publish(self, live: Live, tokens: int) -> None:
+        """Tell the content of the units of a prompt that are full with so many tokens computed."""
+        if not self.caching:
+            return
+        for unit in live.hashes[len(live.units) : tokens // self.unit]:
+            live.units += (self.memory.publish(unit),)
+            live.held -= self.memory.unit_blocks
+            self.sharing += 1
+            self.blocked = False
+
+    def _retract(self, live: Live) -> None:
+        """What would have been computed in this iteration, but is not, has no content."""
+        kept = live.computed // self.unit
+        extra = live.units[kept:]
+        if extra:
+            self.memory.retract(extra)
+            self.sharing -= len(extra)
+            live.units = live.units[:kept]
+
+    def _keep(self, live: Live) -> None:
+        """Find out whether all full units have content, of a request that comes with memory."""
+        live.keeps = len(live.units) + live.own_units == live.computed // self.unit
 
     def _finish(self, live: Live, own: int) -> None:
         """A request has all its tokens."""
@@ -288,7 +360,7 @@ class Roster:
         if batch is not None and live.index in batch.members:
             steps = batch.progress(live)
             return live.request(live.computed + steps, live.generated + steps)
-        if batch is None and live.source is None and live.hashes:
+        if batch is None and self.caching:
             return live.request(live.computed, live.generated, self._spared(self._cached(live)))
         return live.request(live.computed, live.generated)
 

@@ -23,7 +23,7 @@ class World(Protocol):
     timeline: Timeline
     ticks_per_second: float
     policy: str  # its name, for errors
-    prefix_block: int  # tokens per prefix id of the workload
+    prefix_block: int  # tokens per prefix id of the workload, 0 if it has none
 
     def first_token(self, live: Live, replica: Replica) -> None:
         """A prompt is complete on a prefill replica: the request goes elsewhere to be decoded.
@@ -33,6 +33,9 @@ class World(Protocol):
 
     def finished(self, live: Live, replica: Replica) -> None:
         """A request has all its tokens and has left the replica."""
+
+    def cancelled(self, live: Live, replica: Replica) -> None:
+        """A request whose client has gone has left the replica."""
 
     def reported(self, replica: Replica) -> None:
         """An iteration begins here; not called unless `counts_reports`."""
@@ -95,6 +98,13 @@ class Replica(Protocol):
 
     def fail(self) -> list[Live]:
         """Stop at once, empty everything; the requests, those running first, in order."""
+
+    def cancel(self, live: Live) -> None:
+        """The client of a request has gone, which is marked as `leaving`: it leaves.
+
+        At once if it waits; if it runs, at the end of its iteration, unless it finishes with that;
+        if its memory is on its way, when it has come. The world hears of it by `cancelled`.
+        """
 
     def copies(self, change: int) -> None:
         """A copy in or out begins (+1) or ends (-1)."""

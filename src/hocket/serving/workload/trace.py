@@ -11,15 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from hocket.core.errors import Problem
-from hocket.core.scenario import Ticks, TimeUnit
+from hocket.core.scenario import LONGEST, Ticks, TimeUnit
 from hocket.core.streams import Streams
 from hocket.serving.model.requests import Ints, Requests, requests
 from hocket.serving.workload.lengths import MOST_TOKENS, Tokens
 
 Priority = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31)]
 _COLUMNS = (
-    "arrival", "output", "limit", "priority", "tenant", "prefix", "follows", "delay", "names",
+    "arrival", "output", "limit", "priority", "tenant", "expected", "cancel", "prefix", "follows",
+    "delay", "names",
 )  # fmt: skip
+Expected = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+Patience = Annotated[int, msgspec.Meta(ge=-1, le=LONGEST)]
 Block = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
@@ -38,6 +41,8 @@ class Trace(
     - `limit`: most tokens that the client allows the answer
     - `priority`: the smaller the more urgent, 0 is normal
     - `tenant`: whose request it is
+    - `expected`: tokens that the sender expects the answer to have, 0 if unknown
+    - `cancel`: ticks after the arrival at which the client goes away, -1 for never
     - `prefix`: the hash ids of the prompt's blocks of `prefix_block` tokens, in order
     - `follows`: the row of the request after whose end this one is sent, -1 for none; it then has
       arrival 0, and `delay` ticks lie between
@@ -53,6 +58,8 @@ class Trace(
     limit: tuple[Tokens, ...] = ()
     priority: tuple[Priority, ...] = ()
     tenant: tuple[str, ...] = ()
+    expected: tuple[Expected, ...] = ()
+    cancel: tuple[Patience, ...] = ()
     prefix: tuple[tuple[Block, ...], ...] = ()
     prefix_block: Tokens = 16
     follows: tuple[Annotated[int, msgspec.Meta(ge=-1, le=10**9)], ...] = ()
@@ -129,6 +136,8 @@ class Trace(
             tenants=tenants,
             follows=self.follows or None,
             delay=self.delay or None,
+            expected=self.expected or None,
+            cancel=self.cancel or None,
             clients=self.clients,
             prefix=self.prefix,
             prefix_block=self.prefix_block,
@@ -150,6 +159,8 @@ def recorded(drawn: Requests) -> Trace:
         limit=told(np.minimum(drawn.limit, MOST_TOKENS), MOST_TOKENS),
         priority=told(drawn.priority, 0),
         tenant=whose if any(whose) else (),
+        expected=told(drawn.expected, 0),
+        cancel=told(drawn.cancel, -1),
         prefix=drawn.prefix,
         prefix_block=drawn.prefix_block,
         follows=told(drawn.follows, -1),
