@@ -1,27 +1,33 @@
-"""Write constraints.txt: the installed versions of all that hocket and its builds require."""
+"""Write constraints.txt: the installed versions of all that hocket and its builds require.
+
+With ``live`` as its argument, constraints-live.txt, from the environment with the real engine.
+"""
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-FILE = Path(__file__).parents[1] / "constraints.txt"
+ROOT = Path(__file__).parents[1]
 HEAD = """\
-# The exact versions with which hocket is tested; `make demo`, `make test` and .ci/run use them, so
-# that both give the same next month. Written by `make lock`. A constraint is no requirement: what
-# an install does not ask for is not installed.
+# The exact versions with which hocket is tested; `make {users}` and .ci/run use
+# them, so that both give the same next month. Written by `make {target}`. A constraint is no
+# requirement: what an install does not ask for is not installed.
 """
-ROOTS = ("hocket[all,dev,docs]", "hatchling", "editables")
+BUILD = ("hatchling", "editables")
+ROOTS = ("hocket[all,dev,docs]", *BUILD)
+LIVE = ("hocket[llm,web]", "pytest", "pytest-xdist", "hypothesis", *BUILD)
 
 
-def locked() -> dict[str, str]:
-    """Name and version of everything reachable from ROOTS, hocket itself left out."""
+def locked(roots: tuple[str, ...]) -> dict[str, str]:
+    """Name and version of everything reachable from `roots`, hocket itself left out."""
     found: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
-    todo = [Requirement(root) for root in ROOTS]
+    todo = [Requirement(root) for root in roots]
     while todo:
         wanted = todo.pop()
         installed = _installed(wanted.name)
@@ -51,5 +57,10 @@ def _requirements(installed: Distribution, extra: str) -> list[Requirement]:
 
 
 if __name__ == "__main__":
-    lines = sorted(locked().values(), key=str.lower)
-    FILE.write_text(HEAD + "".join(f"{line}\n" for line in lines))
+    live = sys.argv[1:] == ["live"]
+    lines = sorted(locked(LIVE if live else ROOTS).values(), key=str.lower)
+    head = HEAD.format(
+        users="test-live" if live else "demo`, `make test", target="lock-live" if live else "lock"
+    )
+    file = ROOT / ("constraints-live.txt" if live else "constraints.txt")
+    file.write_text(head + "".join(f"{line}\n" for line in lines))

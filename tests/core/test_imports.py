@@ -22,6 +22,10 @@ HEAVY = (
     "safetensors",
     "scipy",
     "pandas",
+    "aiohttp",
+    "starlette",
+    "uvicorn",
+    "vllm",
     "matplotlib",
 )
 LONGEST = 800

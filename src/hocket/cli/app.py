@@ -34,10 +34,15 @@ COMMANDS = {
     "train": ("hocket.cli.train:train", "Train a learned policy."),
     "reproduce": ("hocket.cli.reproduce:reproduce", "Re-run a paper's experiment."),
     "calibrate": ("hocket.cli.calibrate:calibrate", "Fit a cost model to measurements."),
+    "twin": ("hocket.cli.twin:twin", "Predict a recorded engine, and how well one can."),
+    "gateway": ("hocket.cli.gateway:gateway", "Dispatch requests to inference engines."),
+    "report": ("hocket.cli.report:report", "Show the record of a live run."),
 }
 
 LIVE = {
     "k8s": ("hocket.cli.live_k8s:k8s", "Rearrange a Kubernetes cluster whose pods stay pending."),
+    "vllm": ("hocket.cli.live_vllm:vllm", "Run requests through vLLM under a policy; record it."),
+    "check": ("hocket.cli.live_check:check", "Compare vLLM with the simulator, step by step."),
 }
 """Real systems in which policies run: ``hocket live NAME``."""
 

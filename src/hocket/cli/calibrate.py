@@ -110,11 +110,11 @@ def calibrate(
             found = from_profile(source, model=model, tp=tp)
             model, tp = model or found.meta["model"], found.meta["tp"]
         if log is not None or is_log:
-            pool = _pool(model, gpu, memory | {"tp": 1 if tp is None else tp, "pp": pp})
+            pool = pool_of(model, gpu, memory | {"tp": 1 if tp is None else tp, "pp": pp})
         if is_log:
-            found = from_log(_measured(source), pool, chosen, train=train, progress=tick)
+            found = from_log(measured_in(source), pool, chosen, train=train, progress=tick)
         if log is not None:
-            found = checked(found, _measured(log), pool, chosen)
+            found = checked(found, measured_in(log), pool, chosen)
     if output is not None:
         write.write(found, output)
         say(f"wrote {output}")
@@ -124,7 +124,8 @@ def calibrate(
         _show(found, output)
 
 
-def _measured(path: Path) -> Measured:
+def measured_in(path: Path) -> Measured:
+    """The requests of a log; what was left out is said. Raises InputError."""
     from hocket.serving.formats.measured import read_measured
 
     found = read_measured(path)
@@ -133,7 +134,7 @@ def _measured(path: Path) -> Measured:
     return found
 
 
-def _pool(model: str, gpu: str, others: dict[str, Any]) -> Pool:
+def pool_of(model: str, gpu: str, others: dict[str, Any]) -> Pool:
     """What the requests were served on. Raises UserError, InputError."""
     import msgspec
 

@@ -28,8 +28,8 @@ from hocket.cli.output import (
     ticking,
     units,
 )
-from hocket.cli.run import Report
 from hocket.cli.settings import with_settings
+from hocket.cli.shown import Report
 from hocket.cli.whatif import WhatIf, changed
 from hocket.core import study
 from hocket.core.errors import UserError

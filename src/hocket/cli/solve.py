@@ -20,7 +20,8 @@ from hocket.cli.output import (
     say_notes,
     ticking,
 )
-from hocket.cli.run import Named, Report
+from hocket.cli.run import Named
+from hocket.cli.shown import Report
 from hocket.cli.whatif import WhatIf, changed
 from hocket.core import registry
 from hocket.core.domain import ProblemType

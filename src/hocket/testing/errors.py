@@ -39,3 +39,7 @@ class IsolationError(ConformanceError):
 
 class ContractError(ConformanceError):
     """A room of a domain is missing, or does not do what `hocket.core.domain` says it does."""
+
+
+class LiveError(ConformanceError):
+    """A real engine composes an iteration otherwise than the simulator."""

@@ -5,7 +5,8 @@ and NVIDIA has done so for some (`from_aiconfigurator`). Most people have only w
 front end wrote down: when each request came, how long it was, when its first and its last token
 left (`from_log`). Iterations cannot be seen in such a log, but the simulator knows which iterations
 there must have been if they cost this or that; so the coefficients of `Linear` are sought under
-which it reproduces the log.
+which it reproduces the log. The record of a live engine names its iterations; there the
+coefficients are a regression (`steps.from_steps`).
 
 How good a model is shows on requests that it has not seen: `Calibration.errors` tells for the mean
 and quantiles of all times how far the prediction is off, with bootstrap intervals.

@@ -1,0 +1,1 @@
+"""Real systems in which the policies run: each imported only when it is used."""
