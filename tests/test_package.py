@@ -6,8 +6,8 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMIT = 1_800_000
-"""Bytes: the source, some 250 kB a domain, and 300 kB of weights; data that grew in would show."""
+LIMIT = 2_000_000
+"""Bytes: the source, some 250 kB a domain and 150 kB a live system, and 300 kB of weights; data that grew in would show."""
 
 
 def test_the_wheel_is_small_and_whole(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ from typing import Any, ClassVar
 
 from hocket.core.streams import Streams
 from hocket.serving.roles.batching import Batcher, FirstComeFirstServed, Limits, Request
+from hocket.serving.roles.facts import Engine
 from hocket.serving.roles.policy import BatchingPolicy
 
 
@@ -60,7 +61,7 @@ class Newcomer(BatchingPolicy, frozen=True):
     source: ClassVar[str] = "a test"
     tokens: int = 1024
 
-    def batcher(self, scenario: Any, pool: Any, streams: Streams) -> Batcher:
+    def batcher(self, engine: Engine, streams: Streams) -> Batcher:
         """See BatchingPolicy.batcher."""
         return LongestFirst(Limits(tokens=self.tokens))
 

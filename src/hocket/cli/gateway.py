@@ -14,8 +14,10 @@ from hocket.core.errors import UserError
 
 def gateway(
     config: Annotated[
-        Path | None, Parameter(help="YAML, TOML or JSON file; flags count more than it.")
+        Path | None,
+        Parameter(name="CONFIG", help="YAML, TOML or JSON file; flags count more than it."),
     ] = None,
+    /,
     *,
     backend: Annotated[
         tuple[str, ...],

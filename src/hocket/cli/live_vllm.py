@@ -44,13 +44,16 @@ def vllm(
     seqs: Annotated[int | None, Parameter(help="Most requests at a time.")] = None,
     tokens: Annotated[int | None, Parameter(help="Most tokens of an iteration.")] = None,
     prefix_cache: Annotated[
-        bool | None, Parameter(help="Share blocks of equal beginnings; default: no.")
+        bool | None,
+        Parameter(
+            negative="--no-prefix-cache", help="Share blocks of equal beginnings; default: no."
+        ),
     ] = None,
     max_context: Annotated[
         int | None, Parameter(help="Most tokens of prompt and answer together.")
     ] = None,
     overlap: Annotated[
-        bool, Parameter(help="Compose the next iteration while one is under way.")
+        bool, Parameter(negative="", help="Compose the next iteration while one is under way.")
     ] = False,
     engine: Annotated[
         tuple[str, ...],

@@ -28,11 +28,11 @@ from hocket.serving.policies.priority import Priority
 from hocket.serving.roles.batching import Batcher, Limits
 from hocket.serving.roles.facts import Engine
 from hocket.serving.roles.policy import WHOLE, BatchingPolicy, ServingPolicy
-from hocket.serving.simulate.steps import SimStep, steps
+from hocket.serving.simulate.steps import SimStep
 from hocket.serving.workload.trace import Trace, recorded
 from hocket.testing.errors import DecisionError, LiveError
 from hocket.testing.live_cases import Kind, draw, shrunk
-from hocket.testing.live_compare import Run, Seen, parting, requests, simulated, title, told
+from hocket.testing.live_compare import Run, Seen, most, parting, requests, simulated, title, told
 from hocket.testing.report import Report
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def check_live(
 
     Needs vLLM. Raises LiveError, which shows the first iteration that differs, with both states, in
     the smallest run found; DecisionError for a policy that fails in the simulator; UserError for
-    what cannot be compared.
+    what cannot be compared; Deadlock if requests push one another out for ever.
     """
     if engine != "vllm":
         raise UserError(f"engine {engine!r} is not known here; vllm is")
@@ -170,7 +170,7 @@ class Bench:
     def _compare(self, scenario: Cluster, *, count: bool = True) -> int | None:
         """The first iteration that differs."""
         try:
-            ours = steps(scenario, self._simulated, seed=self.seed)
+            ours = simulated(scenario, self._simulated, self.seed).steps
         except HocketError:
             raise
         except Exception as error:
@@ -202,7 +202,9 @@ class Bench:
 
         engine = self._engine(self._settings(scenario))
         try:
-            drive(engine, asks(scenario, self.seed), Clock(pool.cost.model(pool), 1e6), told=note)
+            clock = Clock(pool.cost.model(pool), 1e6)
+            requested = asks(scenario, self.seed)
+            drive(engine, requested, clock, told=note, most=most(scenario))
         except UserError:
             raise
         except Exception as error:

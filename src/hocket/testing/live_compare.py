@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from hocket.core.errors import Deadlock
 from hocket.core.policy import Policy
 from hocket.serving import memory
 from hocket.serving.model.cluster import Cluster
@@ -49,13 +50,21 @@ def differing(one: SimStep, other: SimStep) -> list[str]:
     return [name for name in COMPARED if getattr(one, name) != getattr(other, name)]
 
 
+def most(scenario: Cluster) -> int:
+    """Iterations after which a run is taken to be endless: requests push one another out."""
+    trace = scenario.workload
+    work = sum(trace.prompt) + sum(trace.output) if isinstance(trace, Trace) else 10**6
+    return 1000 + 20 * work
+
+
 def simulated(scenario: Cluster, policy: Policy, seed: int) -> Run:
-    """The simulator's run, with who was running."""
+    """The simulator's run, with who was running. Raises Deadlock for one that does not end."""
+    limit = most(scenario)
     steps: list[SimStep] = []
     seen: list[tuple[Seen, ...]] = []
 
     def replica(*args: Any) -> _Detailed:
-        return _Detailed(steps, seen, *args)
+        return _Detailed(steps, seen, limit, *args)
 
     simulate(scenario, policy, seed=seed, replica=replica)
     return Run(steps, seen)
@@ -64,12 +73,16 @@ def simulated(scenario: Cluster, policy: Policy, seed: int) -> Run:
 class _Detailed(Watched):
     """A plain replica that writes down, too, how far the running requests are."""
 
-    def __init__(self, found: list[SimStep], seen: list[tuple[Seen, ...]], *args: Any) -> None:
-        self._seen = seen
+    def __init__(
+        self, found: list[SimStep], seen: list[tuple[Seen, ...]], limit: int, *args: Any
+    ) -> None:
+        self._seen, self._limit = seen, limit
         super().__init__(found, *args)
 
     def _begin(self, batch: Batch, step: Step) -> None:
         self._seen.append(tuple(_seen(live) for live in self.running()))
+        if len(self._seen) > self._limit:
+            raise Deadlock(f"{self.world.policy} is not done after {self._limit:,} iterations")
         super()._begin(batch, step)
 
 

@@ -184,7 +184,7 @@ async def process(
     port = free_port()
     config = settings(engines, **fields) | {"listen": f"127.0.0.1:{port}"}
     (folder / "gateway.json").write_text(json.dumps(config))
-    words = ["-m", "hocket", "gateway", "--config", str(folder / "gateway.json"), *flags]
+    words = ["-m", "hocket", "gateway", str(folder / "gateway.json"), *flags]
     with (folder / "stderr").open("wb") as errors, (folder / "stdout").open("wb") as output:
         started = await asyncio.create_subprocess_exec(
             sys.executable, *words, stdout=output, stderr=errors,

@@ -249,13 +249,13 @@ def test_what_is_wrong_with_a_config_is_told_at_once(tmp_path: Path) -> None:
         "timeouts": {"first": "soon"}, "workers": 0,
     }  # fmt: skip
     path.write_bytes(msgspec.json.encode(every))
-    told = hocket("--config", str(path), "--check")
+    told = hocket(str(path), "--check")
     assert told.returncode == 1
     for word in ("in_flight", "url", "policy", "first", "workers"):
         assert word in told.stdout, told.stdout
     fine = {"backends": [{"url": URL}]}
     path.write_bytes(msgspec.json.encode(fine))
-    assert hocket("--config", str(path), "--check").returncode == 0
+    assert hocket(str(path), "--check").returncode == 0
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -264,7 +264,7 @@ def test_a_bad_config_starts_nothing(config: Any, workers: str, tmp_path: Path) 
     (tmp_path / "keys.yaml").write_text("keys: [{tenant: shop, hash: letmein}]")
     path = tmp_path / "gateway.json"
     path.write_text(json.dumps(config).replace("{folder}", str(tmp_path)))
-    told = hocket("--config", str(path), "--workers", workers)
+    told = hocket(str(path), "--workers", workers)
     assert told.returncode not in (0, 130) and "Traceback" not in told.stderr
     assert told.stderr.strip()
 

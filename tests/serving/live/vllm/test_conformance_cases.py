@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hocket.core.errors import UserError
+from hocket.core.errors import Deadlock, UserError
 from hocket.core.streams import Streams
 from hocket.serving.live.vllm.prompts import FIRST, STOP, asks
 from hocket.serving.live.vllm.tiny import tiny_model
@@ -12,6 +12,7 @@ from hocket.serving.policies.vllm import VllmV1
 from hocket.serving.roles.batching import Limits
 from hocket.serving.simulate.steps import SimStep, steps
 from hocket.serving.workload.trace import Trace
+from hocket.testing import live_compare
 from hocket.testing.live_cases import Kind, draw, shrunk
 from hocket.testing.live_compare import Run, parting, simulated, told
 
@@ -139,3 +140,12 @@ def test_a_model_that_cannot_be_is_refused(fields: dict[str, int], tmp_path) -> 
     with pytest.raises(UserError, match=r"model|vocabulary"):
         tiny_model(tmp_path, **fields)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = Trace(arrival=(0,) * 3, prompt=(30,) * 3, output=(40,) * 3, names=tuple("abc"))
+    run = Cluster(workload=trace, pools=(Pool(kv_blocks=9, max_context=80),), gauge_every=0)
+    assert len(simulated(run, VllmV1(), 0).steps) < live_compare.most(run)
+    monkeypatch.setattr(live_compare, "most", lambda scenario: 20)
+    with pytest.raises(Deadlock, match="serving/vllm-v1 is not done after 20 iterations"):
+        simulated(run, VllmV1(), 0)

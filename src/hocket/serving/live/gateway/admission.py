@@ -45,22 +45,23 @@ class Refused(NamedTuple):
     why: str
     kind: Kind
 
-    @property
-    def header(self) -> str:
-        """The value of ``Retry-After``: whole seconds, never too few."""
-        return str(max(1, -int(-self.retry_after // 1)))
-
 
 class Ticket:
-    """A request at the gate. `verdict` is None while it waits; `wake` is called with it."""
+    """A request at the gate. `verdict` is None while it waits; `wake` is called with it.
 
-    __slots__ = ("ask", "entry", "queued", "since", "verdict", "wake")
+    It goes to any backend for it, or only to those `among` them.
+    """
 
-    def __init__(self, ask: Ask, priority: int, weight: float, now: int) -> None:
-        self.ask, self.since = ask, now
+    __slots__ = ("among", "ask", "entry", "queued", "since", "verdict", "wake")
+
+    def __init__(
+        self, ask: Ask, priority: int, weight: float, now: int, among: Sequence[str] = ()
+    ) -> None:
+        self.ask, self.since, self.among = ask, now, tuple(among)
         self.queued = False  # whether it has had to wait
+        lane = "\n".join((ask.model, *among))
         self.entry: Entry[Ticket] = Entry(
-            self, ask.tenant, ask.prompt, priority=priority, lane=ask.model, weight=weight
+            self, ask.tenant, ask.prompt, priority=priority, lane=lane, weight=weight
         )
         self.verdict: Admitted | Refused | None = None
         self.wake: Callable[[Admitted | Refused], None] | None = None
@@ -129,6 +130,20 @@ class Gate:
                 self._overflow(ticket, now)
         return ticket
 
+    def again(self, ask: Ask, among: Sequence[str], now: int) -> Ticket:
+        """A request that is inside has to go elsewhere, where there is no room: it waits again.
+
+        It goes before others of its tenant, and is not charged by the rates a second time.
+        """
+        before = self.inside.pop(ask.id).entry
+        self._unsent.pop(ask.id, None)
+        ticket = Ticket(ask, before.priority, before.weight, now, among)
+        ticket.queued = True
+        self.queue.add(ticket.entry, first=True)
+        self.meter.come(1, now)
+        self.release(now)
+        return ticket
+
     def _refusal(self, ask: Ask, tenant: _Tenant, priority: int, now: int) -> Refused | None:
         """Why a request cannot come in, if there is a reason."""
         rule = tenant.rule
@@ -175,7 +190,10 @@ class Gate:
             ticket.resolve(Admitted(now - ticket.since))
 
     def _fits(self, ticket: Ticket) -> bool:
-        return self._room(self.names(ticket.ask)) > 0
+        names = self.names(ticket.ask)
+        if ticket.among:
+            names = [name for name in names if name in ticket.among]
+        return self._room(names) > 0
 
     def _room(self, names: Sequence[str]) -> int:
         """How many requests more the backends can be sent, those let in but not sent counted."""
@@ -281,8 +299,15 @@ class Admission:
 
         If the coroutine is cancelled while it waits, the request has never been here.
         """
+        return await self._verdict(self.gate.offer(ask, now))
+
+    async def again(self, ask: Ask, among: Sequence[str]) -> Admitted | Refused:
+        """Wait, as a request that was admitted, until one of the backends `among` has room."""
+        return await self._verdict(self.gate.again(ask, among, self._clock()))
+
+    async def _verdict(self, ticket: Ticket) -> Admitted | Refused:
+        """What becomes of a request."""
         gate = self.gate
-        ticket = gate.offer(ask, now)
         if ticket.verdict is not None:
             return ticket.verdict
         loop = asyncio.get_running_loop()

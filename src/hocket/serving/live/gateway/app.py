@@ -24,7 +24,7 @@ from hocket.serving.live.gateway.fleet import Fleet
 from hocket.serving.live.gateway.keys import Keys
 from hocket.serving.live.gateway.logs import Log
 from hocket.serving.live.gateway.migrate import Mover
-from hocket.serving.live.gateway.parse import Ask, BadRequest, Kind, parse
+from hocket.serving.live.gateway.parse import Ask, BadRequest, Kind, parse, with_priority
 from hocket.serving.live.gateway.prometheus import CONTENT_TYPE, Metrics
 from hocket.serving.live.gateway.proxy import Proxy
 from hocket.serving.live.gateway.scrape import Poller
@@ -85,7 +85,7 @@ class Gateway:
             self.now,
         )
         self.mover = Mover(
-            config, self.upstreams, self.fleet, self.decider, self.proxy.calls, self.now
+            config, self.upstreams, self.fleet, self.decider, self.proxy.calls, self.now, self.log
         )
         self.poller = Poller(
             self.upstreams.page, self.fleet.scraped, self.now, period=config.scrape
@@ -130,23 +130,32 @@ class Gateway:
         """Probe backends, and tell of those that come and go."""
         while True:
             await asyncio.sleep(self.config.health.period)
-            before = {name: one.healthy for name, one in self.upstreams.all.items()}
-            await self.upstreams.probe()
-            for name, one in self.upstreams.all.items():
-                if one.healthy != before[name]:
-                    self.log.event(
-                        "backend healthy" if one.healthy else "backend unhealthy", backend=name
-                    )
-                    if one.healthy:
-                        self.fleet.restarted(name, self.now())
-            self.admission.changed(self.now())
-            self._look()
-            self.decider.flush()
-            if self.keys is not None:
-                try:
-                    self.keys.refresh()
-                except HocketError as error:
-                    self.log.event("keys unchanged", why=str(error))
+            try:
+                await self._watched()
+            except Exception as error:  # nobody else would notice that backends come and go
+                self.log.event("internal error", why=f"{type(error).__name__}: {error}")
+
+    async def _watched(self) -> None:
+        before = {name: one.healthy for name, one in self.upstreams.all.items()}
+        await self.upstreams.probe()
+        for name, one in self.upstreams.all.items():
+            if one.healthy != before[name]:
+                self.log.event(
+                    "backend healthy" if one.healthy else "backend unhealthy", backend=name
+                )
+                if one.healthy:
+                    self.fleet.restarted(name, self.now())
+        self.admission.changed(self.now())
+        self._look()
+        self.decider.flush()
+        if self.decider.lost:
+            self.log.event("record ended", why=self.decider.lost)
+            self.decider.lost = ""
+        if self.keys is not None:
+            try:
+                self.keys.refresh()
+            except HocketError as error:
+                self.log.event("keys unchanged", why=str(error))
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """ASGI 3."""
@@ -177,7 +186,9 @@ class Gateway:
             message = f"there is nothing at {path[:100]}; this is an OpenAI-compatible gateway"
             await client.refuse(404, message, code="not_found")
         elif method != found[0] and not (method == "HEAD" and found[0] == "GET"):
-            await client.refuse(405, f"{path} takes {found[0]}", code="method_not_allowed")
+            allow = "POST" if found[0] == "POST" else "GET, HEAD"
+            why = f"{path[:100]} takes {allow}"
+            await client.refuse(405, why, code="method_not_allowed", allow=allow)
         elif sum(len(n) + len(v) + 4 for n, v in scope["headers"]) > self.config.bounds.headers:
             await client.refuse(431, "the headers are too large", code="headers_too_large")
         else:
@@ -196,17 +207,15 @@ class Gateway:
             return
         bounds = self.config.bounds
         if len(self.proxy.calls) >= bounds.requests or self.held >= bounds.memory:
-            message = "the gateway serves all the requests that it can hold; try again"
-            await self._reject(client, 503, message, code="overloaded", retry_after=1.0)
+            await self._overloaded(client)
             return
-        body = await self._body(headers, client, receive)
-        if body is None:
-            return
-        self.held += len(body)
+        parts: list[bytes] = []
         try:
-            await self._asked(scope, client, body, tenant, arrival, headers)
+            if await self._received(headers, client, receive, parts):
+                parts[:] = [b"".join(parts)]
+                await self._asked(scope, client, parts[0], tenant, arrival, headers)
         finally:
-            self.held -= len(body)
+            self.held -= sum(map(len, parts))
 
     async def _asked(
         self,
@@ -250,7 +259,10 @@ class Gateway:
         prompt = ask.prompt if ask.exact else max(1, round(ask.size * ratio))
         if (priority, prompt) == (ask.priority, ask.prompt):
             return ask
-        return msgspec.structs.replace(ask, priority=priority, prompt=prompt)
+        body = ask.body
+        if ask.priority < min(0, priority):  # or it would be more urgent in the engine
+            body = with_priority(body, min(0, priority))
+        return msgspec.structs.replace(ask, priority=priority, prompt=prompt, body=body)
 
     def _tenant(self, headers: Mapping[bytes, bytes]) -> str | None:
         """On whose behalf a request comes: empty if nobody is asked, None for a wrong key."""
@@ -266,30 +278,41 @@ class Gateway:
             return id
         return secrets.token_hex(12)
 
-    async def _body(
-        self, headers: Mapping[bytes, bytes], client: Client, receive: Receive
-    ) -> bytes | None:
-        """The body; None if it is too large or does not come, which has been answered."""
-        limit = self.config.bounds.body
+    async def _received(
+        self, headers: Mapping[bytes, bytes], client: Client, receive: Receive, parts: list[bytes]
+    ) -> bool:
+        """Add the body to `parts`, each counted in `held` as it comes.
+
+        False if it is too large or does not come, which has been answered.
+        """
+        limit, memory = self.config.bounds.body, self.config.bounds.memory
         told = headers.get(b"content-length", b"0")
-        size, parts = int(told) if told.isdigit() else 0, []
+        size = int(told) if told.isdigit() and len(told) < 20 else 0
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 length = 0
                 while size <= limit and length <= limit:
                     message: Message = await receive()
                     if message["type"] == "http.disconnect":
-                        return None
+                        return False
                     parts.append(message.get("body", b""))
                     length += len(parts[-1])
+                    self.held += len(parts[-1])
+                    if self.held > memory:
+                        await self._overloaded(client)
+                        return False
                     if not message.get("more_body", False) and length <= limit:
-                        return b"".join(parts)
+                        return True
         except TimeoutError:
             await self._reject(client, 408, "the body did not come in time", code="timeout")
-            return None
+            return False
         why = f"the body is larger than {limit} bytes"
         await self._reject(client, 413, why, code="request_too_large")
-        return None
+        return False
+
+    async def _overloaded(self, client: Client) -> None:
+        message = "the gateway serves all the requests that it can hold; try again"
+        await self._reject(client, 503, message, code="overloaded", retry_after=1.0)
 
     async def _reject(
         self,

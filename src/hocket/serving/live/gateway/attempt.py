@@ -150,6 +150,8 @@ class Attempt:
 
     async def _events(self, response: aiohttp.ClientResponse) -> None:
         """A stream of events."""
+        if b"content-encoding" in _names(response):  # which was not asked for
+            self.call.story = None
         if self.call.story is None:
             await self._passed(response)
         else:
@@ -170,6 +172,8 @@ class Attempt:
             call.within = scanner.within
             call.entry.malformed += scanner.malformed
             if usage := scanner.usage:
+                if (more := usage.completion_tokens - scanner.tokens) > 0:
+                    self.tokens(more)  # the engine sends several with one event
                 call.counted(usage)
         if not scanner.done and b"transfer-encoding" not in _names(response):
             raise Failed("cut off", 502)  # without chunks nothing else tells an end from a break
@@ -189,7 +193,7 @@ class Attempt:
                     self.tokens(found)
                 if story.error:
                     raise Failed("error event", 500, event=story.error)
-                if call.destination not in ("", self.one.name) and story.clean:
+                if found and call.destination not in ("", self.one.name) and story.clean:
                     raise Moved(call.destination)
         finally:
             call.entry.malformed = story.malformed
@@ -234,6 +238,8 @@ class Attempt:
     async def _begin(self, response: aiohttp.ClientResponse) -> None:
         self._succeeded()
         headers = passed_on(response)
+        if response.content_type == "text/event-stream":  # which may yet get shorter or longer
+            headers = [pair for pair in headers if pair[0] != b"content-length"]
         if all(name != b"x-request-id" for name, _ in headers):
             headers.append((b"x-request-id", self.call.ask.id.encode()))
         self.call.first = self.now()

@@ -58,10 +58,15 @@ class Client:
         param: str | None = None,
         retry_after: float | None = None,
         id: str = "",
+        allow: str = "",
     ) -> None:
-        """Send an error of the gateway's own."""
+        """Send an error of the gateway's own; `allow`: the methods that there are instead."""
         body = answers.error(status, message, code=code, param=param)
         headers = answers.json_headers(body, retry_after=retry_after)
+        if status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
+        if allow:
+            headers.append((b"allow", allow.encode()))
         if status in _CLOSING:
             headers.append((b"connection", b"close"))
         if id:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,6 +57,7 @@ class Decider:
         self._encoder = msgspec.json.Encoder()
         self._file: IO[bytes] | None = None
         self._left = LONGEST
+        self.lost = ""  # why the record ends before the gateway does
         if record is not None:
             self._file = _opened(record)
             self._write(Began(policy=_found_again(self.policy), seed=seed, models=told))
@@ -86,20 +88,38 @@ class Decider:
             text = self._encoder.encode(line) + b"\n"
             self._left -= len(text)
             if self._left < 0:
+                self.lost = "it is as long as a record may be"
                 self.close()
-            else:
+                return
+            try:
                 self._file.write(text)
+            except OSError as error:
+                self._give_up(error)
 
     def flush(self) -> None:
         """Let others read the record as far as it goes."""
         if self._file is not None:
-            self._file.flush()
+            try:
+                self._file.flush()
+            except OSError as error:
+                self._give_up(error)
 
     def close(self) -> None:
         """Finish the record."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """A full disk ends the record, not the gateway."""
+        self.lost = error.strerror or str(error)
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                file.close()
 
 
 def serving(policy: Policy) -> ServingPolicy:
@@ -171,6 +191,8 @@ def replay(path: Path, policy: Policy | None = None) -> Replayed:
             send = dispatcher.dispatch(Recalled(line), line.request)
         except NotAsked as error:
             now = str(error)
+        except Exception as error:  # of a policy: that it fails is a difference like any other
+            now = f"now it fails: {type(error).__name__}: {error}"
         else:
             if send == Send(line.replica, line.reason):
                 continue

@@ -61,12 +61,16 @@ class _Class(Generic[T]):
         self.last = ""  # the tenant of whom the last request that waited has left
         self._many = _MANY
 
-    def add(self, entry: Entry[T]) -> None:
+    def add(self, entry: Entry[T], *, first: bool) -> None:
         lanes = self.waiting.get(entry.tenant)
         if lanes is None:
             self._lift(entry.tenant)
             lanes = self.waiting[entry.tenant] = {}
-        lanes.setdefault(entry.lane, deque()).append(entry)
+        queue = lanes.setdefault(entry.lane, deque())
+        if first:
+            queue.appendleft(entry)
+        else:
+            queue.append(entry)
         self.size += 1
 
     def _lift(self, tenant: str) -> None:
@@ -122,14 +126,14 @@ class FairQueue(Generic[T]):
         """What a token of a prompt and of an answer counts."""
         self._prompt, self._answer = prompt, answer
         self._classes: dict[int, _Class[T]] = {}  # in order of urgency
-        self._places = count()
+        self._places = count(1)
 
-    def add(self, entry: Entry[T]) -> None:
-        """A request waits from now on."""
-        entry.place = next(self._places)
+    def add(self, entry: Entry[T], *, first: bool = False) -> None:
+        """A request waits from now on; with `first` before all others of its tenant and lane."""
+        entry.place = next(self._places) * (-1 if first else 1)
         if entry.priority not in self._classes:
             self._classes = dict(sorted([*self._classes.items(), (entry.priority, _Class())]))
-        self._classes[entry.priority].add(entry)
+        self._classes[entry.priority].add(entry, first=first)
 
     def pop(
         self, fits: Callable[[T], bool] = lambda item: True, closed: set[str] | None = None

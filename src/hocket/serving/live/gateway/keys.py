@@ -30,8 +30,9 @@ from hocket.core.errors import InputError, Problem, UserError
 
 SHORTEST = 20
 """Characters of a key at least: fewer might be found by trying."""
+LONGEST = 512
+"""Bytes of a key at most, and `MOST` keys in a file, which bounds what a wrong key costs."""
 MOST = 4096
-"""Keys in a file at most, which bounds what a wrong key costs."""
 _REMEMBERED = 4096
 _HASH = re.compile(r"sha256:([0-9a-f]{32}):([0-9a-f]{64})\Z")
 _PATH = re.compile(r"(keys(\[\d+\](\.(tenant|hash|note|key))?)?)?\Z")
@@ -66,10 +67,12 @@ def new_key() -> str:
 
 
 def hash_key(key: str, salt: bytes | None = None) -> str:
-    """What stands for a key in a file. Raises UserError for a key that is too short to be safe."""
+    """What stands for a key in a file. Raises UserError for one that is too short, or too long."""
     if len(key) < SHORTEST:
         what = f"a key has at least {SHORTEST} characters, drawn at random"
         raise UserError(f"{what}; make one with `hocket gateway --new-key TENANT`")
+    if len(key.encode()) > LONGEST:
+        raise UserError(f"a key has at most {LONGEST} bytes")
     salt = secrets.token_bytes(16) if salt is None else salt
     return f"sha256:{salt.hex()}:{_digest(salt, key.encode()).hex()}"
 
@@ -96,6 +99,8 @@ class Keys:
     def tenant(self, key: str) -> str | None:
         """Whose key it is; None if nobody's."""
         data = key.encode("utf-8", "surrogatepass")
+        if len(data) > LONGEST:
+            return None
         mark = _digest(self._pepper, data)
         if (known := self._found.get(mark)) is not None:
             self._found.move_to_end(mark)

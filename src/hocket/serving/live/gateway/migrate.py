@@ -14,6 +14,7 @@ from hocket.serving.live.gateway.call import Call
 from hocket.serving.live.gateway.config import Config
 from hocket.serving.live.gateway.decisions import Decider
 from hocket.serving.live.gateway.fleet import Fleet
+from hocket.serving.live.gateway.logs import Log
 from hocket.serving.live.gateway.upstream import Upstreams
 from hocket.serving.roles.cluster import Move, Rescheduler
 
@@ -32,9 +33,10 @@ class Mover:
         decider: Decider,
         calls: Mapping[str, Call],
         now: Callable[[], int],
+        log: Log | None = None,
     ) -> None:
         self.config, self.upstreams, self.fleet = config, upstreams, fleet
-        self.calls, self.now = calls, now
+        self.calls, self.now, self.log = calls, now, log or Log()
         self._moving: list[Call] = []
         self.rescheduler = decider.policy.rescheduler(decider.facts, decider.streams)
 
@@ -47,7 +49,10 @@ class Mover:
         period = rescheduler.period or round(rescheduler.reports * self.config.scrape * 1e6)
         while True:
             await asyncio.sleep(max(period, _SHORTEST) / 1e6)
-            self.plan(rescheduler)
+            try:
+                self.plan(rescheduler)
+            except Exception as error:  # of a policy: the next plan may be better
+                self.log.event("internal error", why=f"{type(error).__name__}: {error}")
 
     def plan(self, rescheduler: Rescheduler) -> None:
         """Ask once, for each group of backends that serve the same models."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from hocket.serving.live.gateway.admission import Admission, Refused
 from hocket.serving.live.gateway.answers import event
@@ -20,6 +21,8 @@ from hocket.serving.live.gateway.upstream import Upstream, Upstreams
 
 GONE = 499
 """The status in logs and metrics of a request whose client went away before its end."""
+_LAST_WORDS = 5.0
+"""Seconds that a client has to take the event that ends its stream."""
 _MESSAGES = {
     502: "the inference engine failed; try again",
     503: "no inference engine can take the request now; try again",
@@ -109,16 +112,24 @@ class Proxy:
         last: Failed | None = None
         moving = ""
         while True:
-            one = self._chosen(call, last, moving)
-            if one is None:
+            started, story = call.client.started, call.story
+            if started and story is not None and story.finished:  # it lacks but the end
+                await call.client.end(story.ending())
+                return
+            names = self._candidates(call, last)
+            if names and not self.fleet.open(names):
+                if not isinstance(await self.admission.again(call.ask, names), Refused):
+                    continue
+                names = []
+            if not names:
                 await self._failed(call, last)
                 return
+            one = self._chosen(call, names, moving)
             path, body = call.path, call.ask.body
-            if call.client.started:
-                assert call.story is not None  # for the type checker: `_chosen` has looked
-                rest = call.story.rest(one.longest(call.ask.model))
+            if started and story is not None:
+                rest = story.rest(one.longest(call.ask.model))
                 if rest is None:
-                    await call.client.end(call.story.ending())
+                    await call.client.end(story.ending())
                     return
                 path, body = "/v1/completions", rest
             elif one.config.resume:
@@ -162,8 +173,9 @@ class Proxy:
     def _told(self, call: Call, count: int) -> None:
         """Pieces of an answer have come."""
         call.entry.answer += count
-        if call.destination == call.entry.backend:
-            call.destination = ""
+        to = call.destination
+        if to and (to == call.entry.backend or to not in self.fleet.open(self._resuming(call))):
+            call.destination = ""  # it is there, or cannot go there any more
         now = self.now()
         self.fleet.token(call.ask.id, now, count)
         self.admission.token(call.ask, now, count)
@@ -187,55 +199,42 @@ class Proxy:
             breaker=one.breaker.state(self.now()),
         )
 
-    def _chosen(self, call: Call, last: Failed | None, moving: str) -> Upstream | None:
-        """Where it goes now; None if it goes nowhere any more."""
-        ask, now = call.ask, self.now()
-        if last is None and not moving:
-            return self._decided(call, self.upstreams.names(ask.model, now))
-        if not call.client.started:
-            if last is None or not last.again or call.entry.retries >= self.config.retries:
-                return None
-            found = self._decided(call, self.upstreams.names(ask.model, now, call.tried))
-            if found is not None:
-                call.entry.retries += 1
-                self.metrics.retried()
-            return found
-        return self._elsewhere(call, moving)
+    def _candidates(self, call: Call, last: Failed | None) -> list[str]:
+        """The backends that it may go to now, whether they have room or not; none if it is lost."""
+        if call.client.started:
+            return self._resuming(call)
+        if last is not None and (not last.again or call.entry.retries >= self.config.retries):
+            return []
+        return self.upstreams.names(call.ask.model, self.now(), call.tried)
 
-    def _elsewhere(self, call: Call, moving: str) -> Upstream | None:
-        """Where a stream that has begun goes on; None if it cannot."""
+    def _resuming(self, call: Call) -> list[str]:
+        """The backends where a stream that has begun could go on."""
         story, ask = call.story, call.ask
-        if story is None:
-            return None
-        if story.finished:  # nothing but the end is missing, for which nobody is needed
-            return self.upstreams.all[call.entry.backend]
-        if call.moves >= self.config.moves:
-            return None
-        names = [
+        if story is None or call.moves >= self.config.moves:
+            return []
+        return [
             name
             for name in self.upstreams.names(ask.model, self.now(), call.tried)
             if (one := self.upstreams.all[name]).config.resume
             and not story.resumable(one.longest(ask.model))
         ]
+
+    def _chosen(self, call: Call, names: list[str], moving: str) -> Upstream:
+        """Where it goes, of the backends `names`: to `moving`, or where the policy sends it."""
         if moving in names:
             call.entry.moved += 1
             self.metrics.resumed("moved")
             return self.upstreams.all[moving]
-        call.destination = ""
-        found = self._decided(call, names)
-        if found is not None:
+        kept = call.story.kept if call.story else 0
+        sent = self.decider.choose(call.ask, self.fleet.open(names), self.now(), kept)
+        call.entry.reason = sent.reason
+        if call.client.started:
+            call.destination = ""
             call.entry.resumed += 1
             self.metrics.resumed("failed")
-        return found
-
-    def _decided(self, call: Call, names: list[str]) -> Upstream | None:
-        """Where the policy sends it, of the backends `names` that have room."""
-        names = self.fleet.open(names)
-        if not names:
-            return None
-        kept = call.story.kept if call.story else 0
-        sent = self.decider.choose(call.ask, names, self.now(), kept)
-        call.entry.reason = sent.reason
+        elif call.tried:
+            call.entry.retries += 1
+            self.metrics.retried()
         return self.upstreams.all[sent.replica]
 
     async def _failed(self, call: Call, last: Failed | None) -> None:
@@ -269,7 +268,9 @@ class Proxy:
         call.entry.status = status
         if call.ask.stream:
             begun = b"\n\n" if call.within else b""
-            await client.end(begun + event(status, message, code=code))
+            with suppress(TimeoutError):  # a client that reads nothing holds nothing up
+                async with asyncio.timeout(_LAST_WORDS):
+                    await client.end(begun + event(status, message, code=code))
 
     def _account(self, call: Call) -> None:
         """Log it, count it, and learn from it."""

@@ -88,6 +88,8 @@ class _Workers:
 
     def run(self, told: Callable[[], None]) -> int:
         """Run to the end; the exit code."""
+        from prometheus_client.multiprocess import mark_process_dead
+
         for _ in range(self.config.workers):
             self.all.append(self.start())
         told()
@@ -95,6 +97,8 @@ class _Workers:
             time.sleep(0.1 if self.stops else _LOOK)
             for place, process in enumerate(self.all):
                 if not self.stops and not process.is_alive():
+                    # Or its gauges would count for ever.
+                    mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
                     self.all[place] = self.start()
         return 130 if self.stops > 1 else 0
 

@@ -218,7 +218,7 @@ class Upstreams:
         ) as response:
             if response.status != 200:
                 return
-            body = await response.content.read(_MOST_LISTED)
+            body = await _read(response, _MOST_LISTED)
         try:
             entries = msgspec.json.decode(body, type=_Listing).data
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -234,7 +234,16 @@ class Upstreams:
             one.base + one.config.metrics, headers=_own(one), allow_redirects=False
         ) as response:
             response.raise_for_status()
-            return (await response.content.read(LONGEST)).decode("utf-8", "replace")
+            return (await _read(response, LONGEST)).decode("utf-8", "replace")
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body, but no more than the first `most` bytes of it."""
+    parts, left = [], most
+    while left and (part := await response.content.read(left)):  # gives what has come by now
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def _own(one: Upstream) -> dict[str, str]:

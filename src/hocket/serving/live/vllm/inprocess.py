@@ -202,7 +202,7 @@ class Modelled(_Watched):
         scheduler = make_scheduler(core.vllm_config, blocks, settings)
         super().__init__(scheduler, settings)
         core.scheduler = scheduler
-        self._engine, self._core = engine, core
+        self._engine = engine
         self._schedule = scheduler.schedule
         self._output: Any = None
         scheduler.schedule = lambda *_: self._output  # composed by `compose`, run by `complete`

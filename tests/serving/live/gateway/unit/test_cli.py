@@ -33,11 +33,11 @@ def test_a_sound_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_a_config_with_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "gateway.yaml"
     path.write_text("backends: [{url: x}]\nlisten: y\n")
-    assert main(["gateway", "--config", str(path), "--check"]) == 1
+    assert main(["gateway", str(path), "--check"]) == 1
     assert "2 problems" in capsys.readouterr().out
-    assert main(["gateway", "--config", str(path), "--check", "--json"]) == 1
+    assert main(["gateway", str(path), "--check", "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["problems"]) == 2
-    assert main(["gateway", "--config", str(path)]) == 2
+    assert main(["gateway", str(path)]) == 2
     assert "2 problems" in capsys.readouterr().err
 
 
