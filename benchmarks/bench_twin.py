@@ -36,7 +36,7 @@ pytest.importorskip("vllm")
 from hocket.report import tables
 from hocket.serving.calibrate import Error
 from hocket.serving.calibrate.start import NAMES
-from hocket.serving.cost import Linear
+from hocket.serving.cost.linear import Linear, Regime
 from hocket.serving.live.vllm.measure import measure
 from hocket.serving.live.vllm.tiny import offline, tiny_model
 from hocket.serving.twin import Served, Twin, from_record, twin, what_if
@@ -145,9 +145,21 @@ def at_own_speed(found: Twin, served: Served) -> tuple[Error, ...]:
     own = served is found.served
     cost, slower = found.calibration.cost, served.slower(found.calibration.cost, found.cut * own)
     assert isinstance(cost, Linear) and slower is not None
-    scaled = Linear(**{name: getattr(cost, name) * (1 + slower) for name in NAMES})
-    _, told = predict(served.scenario, served.policy, scaled, served.seed)
+    _, told = predict(served.scenario, served.policy, scaled(cost, 1 + slower), served.seed)
     return compared(served, told, np.arange(len(served)) >= found.cut * own)
+
+
+def scaled(cost: Linear, factor: float) -> Linear:
+    """The same model of a machine that takes `factor` times as long."""
+    large = cost.large
+    if large is not None:
+        large = Regime(
+            decodes=large.decodes,
+            base=large.base * factor,
+            per_decode=large.per_decode * factor,
+            per_context=large.per_context * factor,
+        )
+    return Linear(**{name: getattr(cost, name) * factor for name in NAMES}, large=large)
 
 
 def show(title: str, found: Sequence[Error], beside: Mapping[str, Sequence[Error]]) -> None:

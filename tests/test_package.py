@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 2_000_000
-"""Bytes: the source, some 250 kB a domain and 150 kB a live system, and 300 kB of weights; data that grew in would show."""
+"""Bytes: the source, some 250 kB a domain and 150 kB a live system, and 300 kB of weights; data
+that grew in would show."""
 
 
 def test_the_wheel_is_small_and_whole(tmp_path: Path) -> None:

@@ -108,6 +108,16 @@ def test_ctrl_c_ends_the_run_and_keeps_the_record(
     assert "1 of 3 requests" in capsys.readouterr().err
 
 
+def test_a_record_is_no_scenario_but_can_be_made_one(
+    tmp_path: Path, jobs: list[Job], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_text('{"kind":"began"}\n')
+    assert main(["live", "vllm", str(path), "-o", str(tmp_path / "new.jsonl")]) == 2
+    assert f"hocket report {path} --scenario" in capsys.readouterr().err
+    assert jobs == []
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -116,6 +126,12 @@ def test_ctrl_c_ends_the_run_and_keeps_the_record(
         (["--engine", "what"], "write name=value"),
         (["--policy", "serving/nobody"], "unknown policy"),
         (["--set", "no_such=5"], "no_such"),
+        (["--kv-blocks", "0"], "kv_blocks is 0"),
+        (["--seqs", "-3"], "seqs is -3"),
+        (["--threads", "0"], "threads is 0"),
+        (["--time-limit", "nan"], "cannot last nan"),
+        (["--requests", "0"], "measures nothing"),
+        (["--rate", "-1"], "positive"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(

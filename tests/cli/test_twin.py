@@ -115,6 +115,7 @@ def test_a_log_of_requests_needs_to_be_told_the_engine(
         logs.served(logs.requests(80, rate=3.0), logs.KNOWN), tmp_path / "requests.csv"
     )
     assert "--model and --gpu" in refused(capsys, str(log))
+    assert "cannot be read: No such file" in refused(capsys, str(tmp_path / "none.jsonl"))
     engine = ["--model", "llama-3.1-8b", "--gpu", "A100-80GB", "--set", "tokens=512"]
     told = asked(capsys, str(log), *engine, "--set", "seqs=32", "--no-prefix-cache")
     assert told["met"] is True and told["policy"] == "serving/vllm-v1(tokens=512, seqs=32)"

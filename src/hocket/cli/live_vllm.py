@@ -137,7 +137,12 @@ def vllm(
 def _cluster(name: str) -> Cluster:
     """The scenario with the requests. Raises UserError for one of another domain."""
     from hocket.serving.model.cluster import Cluster
+    from hocket.serving.twin import is_record
 
+    if is_record(name):
+        raise UserError(
+            f"{name} is a record; make a scenario of it: hocket report {name} --scenario again.yaml"
+        )
     world = api.load(name)
     if not isinstance(world, Cluster):
         raise UserError(f"{name} has no requests for a language model; give a log, or a scenario")

@@ -11,9 +11,9 @@ from hocket import api
 from hocket.cli.calibrate import measured_in, pool_of
 from hocket.cli.files import Json, Settings
 from hocket.cli.output import as_json, command_line, say, ticking
+from hocket.cli.shown import Report, place
 from hocket.core.errors import UserError
 from hocket.core.fields import with_fields
-from hocket.core.writing import require_place
 
 if TYPE_CHECKING:
     from hocket.serving.calibrate import Error
@@ -25,11 +25,6 @@ ENGINE = "serving/vllm-v1"
 def _inside(_: Any, value: float) -> None:
     if not 0 < value < 1:
         raise ValueError("must be above 0 and below 1")
-
-
-def _place(_: Any, path: Path | None) -> None:
-    if path is not None:
-        require_place(path)
 
 
 def twin(
@@ -59,11 +54,9 @@ def twin(
     ] = None,
     output: Annotated[
         Path | None,
-        Parameter(name=["--output", "-o"], validator=_place, help="Cost model: model.yaml."),
+        Parameter(name=["--output", "-o"], validator=place, help="Cost model: model.yaml."),
     ] = None,
-    report: Annotated[
-        Path | None, Parameter(validator=_place, help="Write an HTML page with all curves.")
-    ] = None,
+    report: Report = None,
     seed: Annotated[
         int | None, Parameter(help="Of the policy's random numbers; default: the record's.")
     ] = None,
@@ -111,6 +104,7 @@ def twin(
                 )
             served = twins.from_record(log)
         else:
+            _require_log(log, named=bool(model or gpu))
             engine = {"tp": tp, "pp": pp, "kv_blocks": kv_blocks, "prefix_cache": prefix_cache}
             chosen = with_fields(api.load_policy(policy), settings)
             pool = pool_of(model, gpu, engine)
@@ -131,6 +125,21 @@ def twin(
         as_json(_document(found, prospect))
     else:
         _show(found, prospect)
+
+
+def _require_log(path: Path, *, named: bool) -> None:
+    """Raise UserError for what can be no log of requests, before options are asked for."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        if str(path) != "-":
+            raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    if not named:
+        raise UserError(
+            f"{path} is no record of a live run, whose first line is of kind began; if it is a log "
+            "of requests, say with --model and --gpu what served them"
+        )
 
 
 def _tried(path: Path) -> Served:

@@ -48,9 +48,7 @@ class DispatchQuestions(Asking, frozen=True):
 
     def decider(self, scenario: Cluster, streams: Streams, choose: Choose) -> Deciders:
         """See Asking.decider."""
-        return Deciders(
-            batching(self.batching), scenario, streams, dispatcher=_Dispatching(choose)
-        )
+        return Deciders(batching(self.batching), scenario, streams, dispatcher=_Dispatching(choose))
 
     def cost(self, scenario: Cluster, timeline: Timeline) -> float:
         """See Asking.cost."""

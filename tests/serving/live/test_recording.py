@@ -45,6 +45,19 @@ def test_a_record_that_was_cut_in_the_middle_of_a_line_is_read_up_to_there(tmp_p
     assert load(path).cut_off == ("a",)
 
 
+def test_an_earlier_record_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    for blocks in (11, 12, 13):
+        save([Began(blocks=blocks, block_size=4, max_context=40), ASKED], path)
+    names = ("run.jsonl", "run-1.jsonl", "run-2.jsonl")
+    assert [load(tmp_path / name).began.blocks for name in names] == [13, 11, 12]
+
+
+def test_a_record_of_another_format_is_refused() -> None:
+    with pytest.raises(InputError, match="the format is number 2, this hocket reads 1"):
+        recording([Began(blocks=10, version=2)])
+
+
 def test_requests_are_in_order_of_arrival_and_steps_in_order_of_number() -> None:
     early = Asked(id="b", at=6, arrival=1, prompt=2)
     found = recording([BEGAN, ASKED, early, STEPS[1], STEPS[0], DONE])
@@ -143,3 +156,26 @@ def test_any_lines_are_read_or_refused(lines: list[Line], cache: bool) -> None:
     told = timeline(found, made)
     assert {point.group for point in told.points("arrive")} == set(found.asked)
     assert all(span.start <= span.end for span in told.spans())
+
+
+def test_a_name_may_come_again_when_its_first_request_has_left() -> None:
+    late = Step(n=2, at=25, end=45, tokens={"a": 1}, free=8, running=1)  # composed ahead
+    again: list[Line] = [
+        Asked(id="a", at=40, arrival=38, prompt=4, limit=9),
+        late,
+        Step(n=3, at=50, end=60, tokens={"a": 4}, reasons={"a": "why"}, free=8, running=1),
+        Finished(id="a", at=60, generated=1),
+    ]
+    found = recording([*WHOLE, *again, Asked(id="a", at=70, arrival=70, prompt=4)])
+    assert list(found.asked) == ["a", "a (2)", "a (3)"]
+    assert [list(step.tokens) for step in found.steps] == [["a"], ["a"], ["a"], ["a (2)"]]
+    assert found.steps[3].reasons == {"a (2)": "why"}
+    assert found.finished["a"].generated == 2
+    assert found.finished["a (2)"].generated == 1
+    assert found.cut_off == ("a (3)",)
+    timeline(found)
+
+
+def test_an_engine_without_blocks_is_all_that_is_told() -> None:
+    with pytest.raises(InputError, match="block_size: 0 is no number"):
+        recording([Began(block_size=0), Asked(id="a", at=0, arrival=0, prompt=4, prefix=(1,))])

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from hocket.core.errors import InputError, UnknownName, UserError
 from hocket.core.policy import Policy
+from hocket.serving.calibrate.replay import drawn
 from hocket.serving.model.cluster import Pool
 from hocket.serving.policies.past_future import PastFuture
 from hocket.serving.policies.vllm import VllmV1
 from hocket.serving.twin import Served, Twin, from_log, from_record, twin, what_if
 from hocket.serving.twin.bounds import Bounded
 from hocket.serving.twin.change import changed
-from hocket.serving.twin.served import drawn
 from hocket.serving.workload import Trace
 from tests.serving.calibrate import logs
 from tests.serving.twin.records import POLICY, POOL, record, save, workload
@@ -131,6 +131,8 @@ def test_a_log_of_requests_alone_can_be_asked_too() -> None:
         (["kv_blocks=half"], "write 200 or, for half of that, 0.5x"),
         (["kv_blocks=1.5"], "is no count"),
         (["kv_blocks=0"], "leaves none"),
+        (["kv_blocks=" + "9" * 5000], "is no count"),
+        (["rate=" + "9" * 5000 + "x"], "is no factor"),
         (["kv_blocks=0.0001x"], "leaves none"),
         (["seqs=-1"], "is no count"),
         (["rate=2"], "write 2x"),

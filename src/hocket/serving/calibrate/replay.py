@@ -10,9 +10,12 @@ import numpy.typing as npt
 
 from hocket.core.errors import InputError
 from hocket.core.policy import Policy
+from hocket.core.streams import Streams
+from hocket.core.timeline import Timeline
 from hocket.serving.formats.measured import Measured
 from hocket.serving.metrics import requests_table
 from hocket.serving.model.cluster import Cluster, Pool
+from hocket.serving.model.requests import Requests
 from hocket.serving.simulate.cluster import simulate
 from hocket.serving.workload import Trace
 
@@ -67,8 +70,15 @@ def replay(measured: Measured, pool: Pool, policy: Policy) -> Times:
 def replayed(scenario: Cluster, pool: Pool, policy: Policy) -> Times:
     """The same for a cluster made before, with another pool in it."""
     scenario = msgspec.structs.replace(scenario, pools=(pool,))
-    table = requests_table(scenario, simulate(scenario, policy))
-    order = np.argsort([int(name[1:]) for name in table.id])  # r0, r1, ... as in the log
+    return times(scenario, simulate(scenario, policy))
+
+
+def times(scenario: Cluster, told: Timeline) -> Times:
+    """The times of every request, in the rows of the workload; NaN for what did not happen."""
+    table = requests_table(scenario, told)
+    asked = drawn(scenario)
+    row = {name: i for i, name in enumerate(table.id)}
+    order = np.array([row[asked.name(i)] for i in range(len(asked))])
     several = np.where(table.output > 1, 1.0, np.nan)
     return Times(
         table.ttft[order],
@@ -76,3 +86,8 @@ def replayed(scenario: Cluster, pool: Pool, policy: Policy) -> Times:
         table.e2e[order],
         table.finish[order] - table.arrival.min(),
     )
+
+
+def drawn(scenario: Cluster) -> Requests:
+    """The requests of a log's scenario, which are the same in every run."""
+    return scenario.workload.draw(Streams(0), scenario.time_unit)

@@ -8,6 +8,7 @@ prompts or answers, only how many tokens they have and, where asked for, digests
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +16,9 @@ import msgspec
 
 from hocket.core.errors import InputError, Problem, UserError
 from hocket.core.writing import require_place
+
+VERSION = 1
+"""Of the format. A record of another version is refused."""
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
@@ -31,6 +35,7 @@ class Began(_Line, frozen=True, kw_only=True, tag="began"):
     - `prefix_cache`: whether blocks are shared; `overlapped`: whether the next iteration is
       composed while one is under way
     - `seed`: of the policy's random numbers; `unix`: when the record began, seconds since 1970
+    - `version`: of the format
     """
 
     policy: dict[str, Any] = {}
@@ -45,6 +50,7 @@ class Began(_Line, frozen=True, kw_only=True, tag="began"):
     overlapped: bool = False
     seed: int = 0
     unix: float = 0.0
+    version: int = VERSION
 
 
 class Asked(_Line, frozen=True, kw_only=True, tag="asked"):
@@ -104,12 +110,18 @@ _DECODER = msgspec.json.Decoder(Line)
 
 
 class Writer:
-    """Appends lines to a file, each of which is complete once written."""
+    """Appends lines to a file, each of which is complete once written.
+
+    A record that is there already is kept: an engine that died and is started again must not write
+    over what tells why. It gets the next free name, such as ``run-1.jsonl``.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises UserError if nothing can be written there."""
         require_place(path)
         try:
+            if path.is_file() and path.stat().st_size:
+                path.rename(_free(path))
             self._file: IO[bytes] = path.open("wb")
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from None
@@ -125,6 +137,12 @@ class Writer:
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
+
+
+def _free(path: Path) -> Path:
+    """The first name beside `path` that nothing has."""
+    names = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in count(1))
+    return next(name for name in names if not name.exists())
 
 
 def read(path: Path) -> Iterator[Line]:

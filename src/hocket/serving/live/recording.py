@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from hocket.core.errors import InputError, Problem
 from hocket.core.scenario import LONGEST
-from hocket.serving.live.record import Asked, Began, Finished, Line, Step, read
+from hocket.serving.live.record import VERSION, Asked, Began, Finished, Line, Step, read
 from hocket.serving.workload.lengths import MOST_TOKENS
 
 LATEST = LONGEST // 2
@@ -50,8 +52,11 @@ def recording(lines: Iterable[Line], source: str = "record") -> Recording:
     asked: dict[str, Asked] = {}
     finished: dict[str, Finished] = {}
     steps: list[Step] = []
-    problems: list[Problem] = list(_engine(began))
-    for number, line in enumerate(found[1:], start=2):
+    if problems := list(_engine(began)):  # nothing else can be judged then
+        raise InputError(source, problems)
+    names = _Names()
+    for number, told in enumerate(found[1:], start=2):
+        line = names.told_apart(told, asked, finished)
         wrong = _wrong(line, began, asked, finished)
         if wrong:
             problems.append(Problem("", wrong, number))
@@ -72,7 +77,57 @@ def recording(lines: Iterable[Line], source: str = "record") -> Recording:
     return Recording(began, arrived, in_order, finished, end)
 
 
+class _Names:
+    """Tells requests apart whose clients gave them one name, one after the other.
+
+    The second is called ``a (2)`` from when it is asked; an iteration that was composed before is
+    about the first, even if its line comes later.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, list[Asked]] = {}  # by the name given, who had it after the first
+
+    def told_apart(
+        self, line: Line, asked: dict[str, Asked], finished: dict[str, Finished]
+    ) -> Line:
+        """The line with names that only one request has."""
+        if isinstance(line, Asked) and line.id in asked and self._now(line.id) in finished:
+            others = self._names.setdefault(line.id, [])
+            number = len(others) + 2
+            while f"{line.id} ({number})" in asked:
+                number += 1
+            line = msgspec.structs.replace(line, id=f"{line.id} ({number})")
+            others.append(line)
+        elif isinstance(line, Finished) and line.id in self._names:
+            line = msgspec.structs.replace(line, id=self._now(line.id))
+        elif isinstance(line, Step) and self._names:
+            line = self._step(line)
+        return line
+
+    def _now(self, name: str, time: int = LATEST) -> str:
+        """Who has a name at a time."""
+        for other in reversed(self._names.get(name, ())):
+            if other.at <= time:
+                return other.id
+        return name
+
+    def _step(self, line: Step) -> Step:
+        def named(counts: dict[str, Any]) -> dict[str, Any]:
+            return {self._now(name, line.at): value for name, value in counts.items()}
+
+        return msgspec.structs.replace(
+            line,
+            tokens=named(line.tokens),
+            cached=named(line.cached),
+            reasons=named(line.reasons),
+            preempted=tuple(self._now(name, line.at) for name in line.preempted),
+        )
+
+
 def _engine(began: Began) -> Iterable[Problem]:
+    if began.version != VERSION:
+        message = f"the format is number {began.version}, this hocket reads {VERSION}; take another"
+        yield Problem("version", message, 1)
     for name in ("block_size", "blocks", "max_context"):
         if not 1 <= getattr(began, name) <= 2**40:
             yield Problem(name, f"{getattr(began, name)} is no number of an engine's", 1)

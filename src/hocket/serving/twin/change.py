@@ -24,11 +24,11 @@ from hocket.serving.model.cluster import Cluster, Pool
 from hocket.serving.roles.policy import ServingPolicy
 from hocket.serving.twin.bounds import Bounded
 from hocket.serving.twin.served import Served
-from hocket.serving.workload import Trace
+from hocket.serving.workload import Trace, faster
 
 KEYS = ("policy", "kv_blocks", "tokens", "seqs", "rate", "prefix_cache")
 
-_NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(x?)")
+_NUMBER = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(x?)")
 _SWITCH = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 
@@ -117,8 +117,7 @@ def _workload(workload: Any, given: dict[str, str]) -> Any:
     times = _factor(given["rate"])
     if not isinstance(workload, Trace):
         raise UserError("--what-if rate: only recorded arrivals can be made faster")
-    arrival = tuple(round(tick / times) for tick in workload.arrival)
-    return msgspec.structs.replace(workload, arrival=arrival)
+    return faster(workload, times)
 
 
 def bounds(policy: Policy) -> dict[str, int]:

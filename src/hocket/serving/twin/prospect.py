@@ -12,12 +12,13 @@ from hocket.core.streams import Streams
 from hocket.core.timeline import Timeline
 from hocket.serving import memory
 from hocket.serving.calibrate import Error, Times
+from hocket.serving.calibrate.replay import drawn
 from hocket.serving.facts import engine_of
 from hocket.serving.model.cluster import Cluster
 from hocket.serving.twin.bounds import Bounded
 from hocket.serving.twin.change import Changed, bounds, changed, like
 from hocket.serving.twin.compare import Twin, compared, missed
-from hocket.serving.twin.served import Served, drawn, predict
+from hocket.serving.twin.served import Served, predict
 
 NAMED = 3
 """Requests that are named where two records differ."""

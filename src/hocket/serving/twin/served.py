@@ -13,13 +13,12 @@ from hocket.core import files
 from hocket.core.errors import InputError, UserError
 from hocket.core.load import load_policy
 from hocket.core.policy import Policy
-from hocket.core.streams import Streams
 from hocket.core.timeline import Timeline
 from hocket.serving import calibrate
 from hocket.serving.calibrate import Calibration, Times, measured_times
 from hocket.serving.calibrate.errors import METRICS, STATISTICS
 from hocket.serving.calibrate.iterations import Iterations, iterations
-from hocket.serving.calibrate.replay import cluster
+from hocket.serving.calibrate.replay import cluster, drawn, times
 from hocket.serving.calibrate.steps import from_steps, predicted
 from hocket.serving.cost import CostConfig, Linear
 from hocket.serving.formats.measured import Measured
@@ -27,7 +26,6 @@ from hocket.serving.live.record import Began, Line
 from hocket.serving.live.recording import load
 from hocket.serving.live.scenario import scenario
 from hocket.serving.live.timeline import timeline
-from hocket.serving.metrics import requests_table
 from hocket.serving.model.cluster import Cluster, Pool
 from hocket.serving.model.requests import Requests
 from hocket.serving.policies.vllm import VllmV1
@@ -160,26 +158,6 @@ def predict(
         raise InputError(world.name or "scenario", problems)
     told = simulate(world, policy, seed=seed)
     return told, times(world, told)
-
-
-def times(world: Cluster, told: Timeline) -> Times:
-    """The times of every request, in the rows of the workload; NaN for what did not happen."""
-    table = requests_table(world, told)
-    asked = drawn(world)
-    row = {name: i for i, name in enumerate(table.id)}
-    order = np.array([row[asked.name(i)] for i in range(len(asked))])
-    several = np.where(table.output > 1, 1.0, np.nan)
-    return Times(
-        table.ttft[order],
-        (table.tpot * several)[order],
-        table.e2e[order],
-        table.finish[order] - table.arrival.min(),
-    )
-
-
-def drawn(world: Cluster) -> Requests:
-    """The requests of a log's scenario, which are the same in every run."""
-    return world.workload.draw(Streams(0), world.time_unit)
 
 
 def part(found: Times, rows: npt.NDArray[np.bool_], start: float) -> Times:

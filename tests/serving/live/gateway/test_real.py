@@ -127,7 +127,7 @@ async def test_a_client_that_leaves_ends_its_request_in_the_engine(servers: Serv
             )
             await raw.send(posted("/v1/completions", body))
             await raw.until(b'"text"')
-            assert server.gauge("num_requests_running") == 1
+            await until(lambda s=server: s.gauge("num_requests_running") == 1)
             await raw.close()
             await until(lambda s=server: s.gauge("num_requests_running") == 0)
             assert server.gauge("generation_tokens_total") - before < 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 
 pytest.importorskip("vllm")
 
+import msgspec
 import vllm
 from vllm.v1.core.sched.interface import PauseState
 from vllm.v1.request import RequestStatus
@@ -18,6 +20,7 @@ from vllm.v1.request import RequestStatus
 from hocket.core.errors import IllegalDecision, InputError, RunError, UserError
 from hocket.serving.live.record import Asked, Began, Finished, Step, read
 from hocket.serving.live.vllm.inprocess import Bare, Settings
+from hocket.serving.live.vllm.scheduler import engine_facts
 from tests.serving.live.vllm.playing import SIZE, Ask, Play, sized, some
 
 DEPTHS = pytest.mark.parametrize("depth", [1, 2], ids=["one by one", "overlapped"])
@@ -319,6 +322,23 @@ def test_the_record_tells_the_run(tmp_path: Path, depth: int) -> None:
     assert {line.why for line in finished.values()} == {"length"}
 
 
+@DEPTHS
+def test_the_record_tells_of_those_whom_vllm_itself_has_give_way(
+    tmp_path: Path, depth: int
+) -> None:
+    told = {"policy": "serving/vllm-v1", "record": str(tmp_path / "run.jsonl")}
+    play = Play(msgspec.structs.replace(sized(20), hocket=told), depth)
+    for k in range(3):
+        play.add(Ask(0, f"r{k}", prompt(9), 12))
+    for _ in range(4):
+        play.step()
+    play.scheduler.reset_prefix_cache(reset_running_requests=True)
+    play.run([])
+    play.scheduler.shutdown()
+    steps = [line for line in read(tmp_path / "run.jsonl") if isinstance(line, Step)]
+    assert [step.preempted for step in steps if step.preempted] == [("r2", "r1", "r0")]
+
+
 def test_the_record_says_what_the_policy_says(tmp_path: Path) -> None:
     told = {"policy": "serving/conservative", "record": str(tmp_path / "run.jsonl")}
     settings = Settings(blocks=8, block_size=SIZE, max_context=32, tokens=64, hocket=told)
@@ -333,3 +353,13 @@ def test_the_record_says_what_the_policy_says(tmp_path: Path) -> None:
     reasons = {why for line in lines for why in line.get("reasons", {}).values()}
     assert any("blocks for the longest answers" in why for why in reasons)
     assert [line["why"] for line in lines if line["kind"] == "finished"] == ["abort"]
+
+
+def test_engines_that_share_a_name_are_told_apart() -> None:
+    scheduler = Play(sized(20, "serving/vllm-v1")).scheduler
+    assert engine_facts(scheduler, "").name == "replica-0"
+    assert engine_facts(scheduler, "west").name == "west"
+    parallel = SimpleNamespace(data_parallel_index=3, data_parallel_size=4)
+    scheduler.parallel_config = copy.copy(scheduler.parallel_config)
+    scheduler.parallel_config.__dict__.update(vars(parallel))
+    assert engine_facts(scheduler, "west").name == "west-3"

@@ -107,3 +107,14 @@ def test_a_disk_that_hangs_does_not_fill_memory(
 def test_a_record_that_cannot_begin_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         Lines(tmp_path / "no" / "folder.jsonl", LOG)
+
+
+def test_a_line_that_cannot_be_written_ends_the_record(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = Lines(tmp_path / "run.jsonl", LOG)
+    with caplog.at_level(logging.ERROR):
+        lines.put(Asked(id="a", at=0, arrival=0, prompt=1, tenant="\ud800"))
+        until(lambda: caplog.records)
+        lines.close()
+    assert "the engine goes on" in caplog.text

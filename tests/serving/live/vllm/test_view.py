@@ -70,6 +70,11 @@ def test_what_vllm_appends_to_a_name_is_taken_off() -> None:
     assert known.name(second) == "a-89abcdef"
 
 
+def test_names_stay_whole_where_vllm_appends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_DISABLE_REQUEST_ID_RANDOMIZATION", "1")
+    assert requests().enter(one("a-01234567")) == "a-01234567"
+
+
 @pytest.mark.parametrize(
     ("hints", "tenant", "expected"),
     [

@@ -145,6 +145,7 @@ class Attempt:
             if usage := usage_of(body):
                 self.tokens(usage.completion_tokens)
                 self.call.counted(usage)
+        self.one.breaker.succeeded()
         self._wait(0.0)
         await client.end(body)
 
@@ -216,7 +217,7 @@ class Attempt:
     async def _pass(self, response: aiohttp.ClientResponse, chunk: bytes, shows: bool) -> None:
         """Pass a piece on; held until it `shows` anything, as another backend may be asked then."""
         if self.call.client.started:
-            self._succeeded()
+            self._answering()
             if chunk:
                 await self._write(chunk)
             return
@@ -232,11 +233,12 @@ class Attempt:
             if not self.held:
                 raise Failed("empty stream", 502)
             await self._begin(response)
+        self.one.breaker.succeeded()
         self._wait(0.0)
         await self.call.client.end(self.held + rest)
 
     async def _begin(self, response: aiohttp.ClientResponse) -> None:
-        self._succeeded()
+        self._answering()
         headers = passed_on(response)
         if response.content_type == "text/event-stream":  # which may yet get shorter or longer
             headers = [pair for pair in headers if pair[0] != b"content-length"]
@@ -256,10 +258,10 @@ class Attempt:
         loop = asyncio.get_running_loop()
         self.deadline.reschedule(loop.time() + seconds if seconds else None)
 
-    def _succeeded(self) -> None:
+    def _answering(self) -> None:
         if not self.answered:
             self.answered = True
-            self.one.breaker.succeeded()
+            self.one.breaker.answering()
 
 
 def _names(response: aiohttp.ClientResponse) -> set[bytes]:

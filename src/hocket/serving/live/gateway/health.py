@@ -38,8 +38,15 @@ class Breaker:
         if self.state(now) == "half-open":
             self._trial = True
 
+    def answering(self) -> None:
+        """A request has begun to be answered, which closes it; failures are not forgotten yet.
+
+        So a backend that begins every answer and ends none is found out, too.
+        """
+        self._opened, self._trial = None, False
+
     def succeeded(self) -> None:
-        """A request has been answered, or has begun to be."""
+        """A request has been answered."""
         self._failures, self._opened, self._trial = 0, None, False
 
     def failed(self, now: int) -> None:

@@ -318,8 +318,7 @@ class Story:
             events.append(self._framed([self._choice("", "length", None)]))
         options = self.fields.get("stream_options") or {}
         if options.get("include_usage") and not self._reported:
-            usage = self._usage(len(self.ids))
-            events.append(self._framed([], usage))
+            events.append(self._framed([], self._usage(len(self.ids))))
         return b"".join(b"data: " + msgspec.json.encode(e) + b"\n\n" for e in events) + _DONE
 
     def _translated(self, payload: bytes) -> bytes:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ from hocket.core.scenario import TimeUnit
 from hocket.core.streams import Streams
 from hocket.core.writing import require_place
 from hocket.serving.live.vllm.job import Job, News
+from hocket.serving.live.vllm.view import PLAIN
 from hocket.serving.model.requests import Requests
 from hocket.serving.workload import Trace, Workload, faster, recorded
 from hocket.serving.workload.clock import ticks_per_second
@@ -85,6 +86,21 @@ def measure(
     if importlib.util.find_spec("vllm") is None:
         raise MissingExtra("llm", "vllm")
     require_place(record)
+    if record.is_file():
+        record.unlink()  # it is replaced, as other outputs are
+    sizes = {
+        "kv_blocks": kv_blocks,
+        "block_size": block_size,
+        "seqs": seqs,
+        "tokens": tokens,
+        "max_context": max_context,
+        "threads": threads,
+    }
+    for name, value in sizes.items():
+        if value is not None and value < 1:
+            raise UserError(f"{name} is {value}; an engine needs 1 at least")
+    if time_limit is not None and not time_limit > 0:
+        raise UserError(f"a run cannot last {time_limit:g} seconds")
     trace = _asked(workload.draw(Streams(seed), unit), requests, rate, unit)
     bounds = {
         "num_gpu_blocks_override": None if kv_blocks is None else kv_blocks + 1,
@@ -159,7 +175,7 @@ def _carry_out(
 
     environment = os.environ | {name: os.environ.get(name, v) for name, v in ENVIRONMENT.items()}
     environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # the engine belongs to the process
-    environment["VLLM_DISABLE_REQUEST_ID_RANDOMIZATION"] = "1"  # ids are the workload's
+    environment[PLAIN] = "1"  # ids are the workload's
     if threads is not None:
         environment["OMP_NUM_THREADS"] = str(threads)
     with tempfile.TemporaryFile() as told, _pipe() as (reader, writer):
@@ -176,8 +192,9 @@ def _carry_out(
         os.close(writer)
         try:
             assert process.stdin is not None
-            process.stdin.write(msgspec.json.encode(job))
-            process.stdin.close()
+            with suppress(BrokenPipeError):  # it has ended; its last words say why
+                process.stdin.write(msgspec.json.encode(job))
+                process.stdin.close()
             last = _listen(process, reader, progress, stop)
         except BaseException:
             process.send_signal(signal.SIGINT)

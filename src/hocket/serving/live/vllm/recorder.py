@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MOST_BEHIND = 100_000
 """Lines that may wait for the disk before the record is given up."""
 
+_MOST = 2**31
+"""What a record's numbers of tokens and priorities are cut to."""
+
 _WHY = {
     "FINISHED_STOPPED": "stop",
     "FINISHED_REPETITION": "stop",
@@ -35,9 +38,14 @@ class Recorder:
     An iteration is written when its tokens have come, the one of an engine that is stopped never.
     """
 
-    def __init__(self, path: Path, began: Began, now: state.State, log: logging.Logger) -> None:
-        """Begin the file. Raises UserError if nothing can be written there."""
-        self._state = now
+    def __init__(
+        self, path: Path, began: Began, now: state.State, log: logging.Logger, *, per: int = 1
+    ) -> None:
+        """Begin the file; `per` hashes of vLLM's stand for one block.
+
+        Raises UserError if nothing can be written there.
+        """
+        self._state, self._per = now, per
         self._digests = began.prefix_cache
         self._lines = Lines(path, log)
         self._lines.put(began)
@@ -53,12 +61,14 @@ class Recorder:
                 at=self._state.clock.now(),
                 arrival=seen.arrival,
                 prompt=seen.prompt,
-                limit=seen.limit,
-                priority=seen.priority,
+                limit=min(seen.limit, _MOST),  # clients may have sent any number
+                priority=max(-_MOST, min(seen.priority, _MOST)),
                 tenant=seen.tenant,
                 expected=seen.expected,
             ),
-            tuple(request.block_hashes[:blocks]) if self._digests else (),
+            tuple(request.block_hashes[self._per - 1 :: self._per][:blocks])
+            if self._digests
+            else (),
         )
 
     def composed(self, step: state.Step, output: Any, requests: dict[str, Any]) -> None:
@@ -144,6 +154,8 @@ class Lines:
             self._writer.close()
         except OSError as error:
             self._end(error.strerror or str(error))
+        except (ValueError, OverflowError) as error:  # what no reader of JSON could take
+            self._end(str(error))
 
     def _end(self, why: str) -> None:
         self._ended = True

@@ -66,6 +66,7 @@ class Scheduler(VllmScheduler):  # type: ignore[misc]  # vLLM is not installed w
         self._composer = Composer(self, self._state, self._gate, self._deciding)
         self._most_active = self.max_num_active_reqs
         self._left: list[Any] = []
+        self._victims: list[str] = []  # since the last iteration that was written down
         self._recorder: Recorder | None = None
         if told.record:
             described = settings.described(self.hocket)
@@ -103,10 +104,16 @@ class Scheduler(VllmScheduler):  # type: ignore[misc]  # vLLM is not installed w
         output = self._scheduled(step, throttle_prefills)
         self._composer.composed(step, output.total_num_scheduled_tokens)
         if output.total_num_scheduled_tokens:
+            step.victims, self._victims = self._victims, []
             if self._recorder:
                 self._recorder.composed(step, output, self.requests)
             self._state.iterations += 1
         return output
+
+    def _preempt_request(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """See vLLM's class, which also has requests give way of itself, as in a reset."""
+        self._victims.append(self._state.requests.name(request))
+        return super()._preempt_request(request, *args, **kwargs)
 
     def _scheduled(self, step: Step, throttle_prefills: bool) -> Any:
         """What vLLM makes of the step: it is shown only who is to be in it."""
@@ -195,12 +202,20 @@ def engine_facts(scheduler: Any, name: str) -> Engine:
     """What a policy may know of the engine of a scheduler; `name` if it was given one."""
     parallel = scheduler.parallel_config
     return Engine(
-        name=name or f"replica-{parallel.data_parallel_index}",
+        name=_named(name, parallel),
         block_size=scheduler.block_size,
         blocks=scheduler.kv_cache_manager.block_pool.num_gpu_blocks - 1,
         max_context=scheduler.max_model_len,
         stages=parallel.pipeline_parallel_size,
     )
+
+
+def _named(name: str, parallel: Any) -> str:
+    """The engine's name, which no other has that shares its settings."""
+    if not name:
+        return f"replica-{parallel.data_parallel_index}"
+    several = parallel.data_parallel_size > 1
+    return f"{name}-{parallel.data_parallel_index}" if several else name
 
 
 def recorder(
@@ -227,4 +242,5 @@ def recorder(
         seed=told.seed,
         unix=state.clock.unix,
     )
-    return Recorder(path, began, state, LOG)
+    per = max(1, engine.block_size // scheduler.hash_block_size)
+    return Recorder(path, began, state, LOG, per=per)

@@ -33,7 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
       several engines share the settings (data parallelism), each appends its name
     - `seed`: of the policy's random numbers
     - `name`: of this engine; its random numbers depend on it, as those of a simulated replica do.
-      By default ``replica-0``, with the engine's number among those that share a server
+      By default ``replica-0``, with the engine's number among those that share a server, which
+      is appended to a name that several share
     - `targets`: what users were promised, in seconds (`hocket.serving.roles.facts.Targets`)
     - `cost`: what iterations cost, for policies that ask: a file that `hocket calibrate` wrote, or
       a cost model as pools of a scenario have it

@@ -34,6 +34,7 @@ _ATTRIBUTES = (
     "current_step",
     "defer_block_free",
     "has_mamba_layers",
+    "hash_block_size",
     "kv_cache_manager",
     "kv_holding_waiting",
     "lora_config",

@@ -7,12 +7,16 @@ sees what it would see without overlap, except that a request that is about to s
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from hocket.serving.live.vllm.clock import Clock
 from hocket.serving.roles.batching import Request
+
+PLAIN = "VLLM_DISABLE_REQUEST_ID_RANDOMIZATION"
+"""vLLM's environment variable with which it keeps the clients' names."""
 
 _MOST = 2**53
 _SUFFIX = re.compile(r"(.+)-[0-9a-f]{8}\Z", re.DOTALL)
@@ -22,11 +26,13 @@ class Requests:
     """Names and hints of the requests in an engine, by vLLM's own names.
 
     vLLM appends eight random digits to the name that a client gave; policies see the client's name
-    while nobody else has it, so that a record can be compared with another run.
+    while nobody else has it, so that a record can be compared with another run. Where vLLM was told
+    to append nothing (`PLAIN`), nothing is taken off.
     """
 
     def __init__(self, clock: Callable[[], Clock]) -> None:
         self._clock = clock
+        self._plain = os.environ.get(PLAIN, "0") not in ("", "0")
         self._names: dict[str, str] = {}  # by vLLM's name
         self._owners: dict[str, str] = {}  # the other way
         self._fixed: dict[str, tuple[int, int, str, int]] = {}  # arrival, limit, tenant, expected
@@ -34,7 +40,7 @@ class Requests:
     def enter(self, request: Any) -> str:
         """Take note of a new request; its name."""
         own = request.request_id
-        match = _SUFFIX.match(own)
+        match = None if self._plain else _SUFFIX.match(own)
         name = match[1] if match else own
         if self._owners.setdefault(name, own) != own:
             name = own

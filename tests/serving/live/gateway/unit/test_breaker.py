@@ -101,3 +101,22 @@ def test_whatever_happens_it_is_open_only_for_its_recovery(
             )
             or breaker.state(now) == "half-open"
         )
+
+
+def test_who_begins_every_answer_and_ends_none_is_left_alone_too() -> None:
+    breaker = Breaker(failures=3, recovery=100)
+    for _ in range(3):
+        breaker.began(0)
+        breaker.answering()
+        breaker.failed(0)
+    assert breaker.state(0) == "open"
+    breaker.began(100)
+    breaker.answering()  # the trial is over as soon as it answers
+    assert breaker.state(100) == "closed" and breaker.allows(100)
+    breaker.failed(100)
+    assert breaker.state(100) == "open"
+    breaker.began(200)
+    breaker.answering()
+    breaker.succeeded()
+    breaker.failed(200)
+    assert breaker.state(200) == "closed"
