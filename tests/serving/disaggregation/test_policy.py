@@ -11,7 +11,7 @@ from hocket.serving.policies.distserve import DistServe, DistServeBatching, Pull
 from hocket.serving.roles.batching import Limits, Request
 from hocket.serving.simulate.cluster import simulate
 from hocket.serving.simulate.plain import PlainReplica
-from hocket.serving.simulate.view import Snapshot
+from hocket.serving.views import Snapshot
 from hocket.serving.workload import Profile, Random, Rate, Separate, Step, Uniform
 from hocket.testing import check_policy
 

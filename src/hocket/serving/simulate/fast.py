@@ -22,8 +22,8 @@ from hocket.serving.simulate.batch import MicroBatch
 from hocket.serving.simulate.engine import Engine
 from hocket.serving.simulate.live import NEVER, Holding, Live
 from hocket.serving.simulate.roster import Chunk
-from hocket.serving.simulate.view import Listed
 from hocket.serving.simulate.world import World
+from hocket.serving.views import Listed
 
 SHORT = 6
 """So many iterations are planned one by one; with more, arrays are quicker."""

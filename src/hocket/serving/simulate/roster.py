@@ -14,8 +14,8 @@ from hocket.serving.roles.batching import Batcher, Request
 from hocket.serving.simulate.batch import MicroBatch
 from hocket.serving.simulate.blocks import Memory, Unit
 from hocket.serving.simulate.live import NEVER, Holding, Live
-from hocket.serving.simulate.view import Snapshot
 from hocket.serving.simulate.world import Replica, World
+from hocket.serving.views import Snapshot
 
 MOST = 1 << 60
 VAIN = 10_000

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from hocket.serving.live.vllm.clock import Clock
-from hocket.serving.live.vllm.view import Requests, View
+from hocket.serving.live.vllm.view import Requests
 from hocket.serving.roles.batching import Request
+from hocket.serving.views import Snapshot
 
 
 class At:
@@ -125,7 +126,7 @@ def test_views_gather_once_and_only_what_is_looked_at() -> None:
         asked.append("waiting")
         return ()
 
-    view = View(5, 3, 16, 100, 40, running, waiting)
+    view = Snapshot(5, 3, 16, 100, 40, running, waiting)
     assert (view.now, view.iteration, view.block_size, view.blocks, view.free) == (
         5,
         3,

@@ -28,7 +28,7 @@ from hocket.serving.live.gateway.scrape import Gauges
 from hocket.serving.live.gateway.shed import Meter
 from hocket.serving.roles.batching import Request
 from hocket.serving.roles.cluster import Load, Role
-from hocket.serving.simulate.view import Listed, Snapshot
+from hocket.serving.views import Listed, Snapshot
 
 BLOCKS, BLOCK_SIZE = 4096, 16
 """Memory of an engine that does not tell: 65,536 tokens."""

@@ -9,8 +9,8 @@ from hocket.serving.live.vllm.deciding import Deciding
 from hocket.serving.live.vllm.memory import Hit
 from hocket.serving.live.vllm.queue import Queue
 from hocket.serving.live.vllm.state import State, Step
-from hocket.serving.live.vllm.view import View
 from hocket.serving.roles.batching import Request
+from hocket.serving.views import Snapshot
 
 
 class Gate:
@@ -158,7 +158,7 @@ class Gate:
         self._coming[head] = chunk, hit
         return True
 
-    def view(self, *, older: bool = False) -> View:
+    def view(self, *, older: bool = False) -> Snapshot:
         """What a policy is shown: who comes in runs already, unless only `older` ones are to be."""
         state = self._state
         if not self._decided:

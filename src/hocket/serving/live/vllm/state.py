@@ -7,8 +7,9 @@ from typing import Any
 
 from hocket.serving.live.vllm.clock import Clock
 from hocket.serving.live.vllm.memory import Hit, Memory
-from hocket.serving.live.vllm.view import Requests, View
+from hocket.serving.live.vllm.view import Requests
 from hocket.serving.roles.batching import Request
+from hocket.serving.views import Snapshot
 
 
 class Step:
@@ -115,11 +116,11 @@ class State:
         step: Step | None = None,
         newcomers: tuple[Request, ...] = (),
         without: frozenset[Any] = frozenset(),
-    ) -> View:
+    ) -> Snapshot:
         """The replica now, or as it will be: with what `step` will have taken, and `newcomers`."""
         memory, seen = self.memory, self.requests.seen
         running, queue = self.running, self._scheduler.waiting
-        return View(
+        return Snapshot(
             self.now,
             self.iterations,
             memory.block_size,

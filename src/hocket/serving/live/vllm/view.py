@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from hocket.serving.live.vllm.clock import Clock
@@ -102,37 +102,3 @@ def _whole(hint: Any) -> int:
     """A number of tokens that a client sent, 0 if it is none."""
     number = isinstance(hint, int | float) and not isinstance(hint, bool)
     return int(hint) if number and 0 < hint < _MOST else 0
-
-
-class View:
-    """See roles.batching.ReplicaView. What it shows is gathered when it is first looked at."""
-
-    def __init__(
-        self,
-        now: int,
-        iteration: int,
-        block_size: int,
-        blocks: int,
-        free: int,
-        running: Callable[[], tuple[Request, ...]],
-        waiting: Callable[[], tuple[Request, ...]],
-    ) -> None:
-        self.now, self.iteration = now, iteration
-        self.block_size, self.blocks, self.free = block_size, blocks, free
-        self._gather_running, self._gather_waiting = running, waiting
-        self._running: tuple[Request, ...] | None = None
-        self._waiting: tuple[Request, ...] | None = None
-
-    @property
-    def running(self) -> Sequence[Request]:
-        """The requests admitted and not finished, in order of admission."""
-        if self._running is None:
-            self._running = self._gather_running()
-        return self._running
-
-    @property
-    def waiting(self) -> Sequence[Request]:
-        """The requests that wait, in order of the queue."""
-        if self._waiting is None:
-            self._waiting = self._gather_waiting()
-        return self._waiting

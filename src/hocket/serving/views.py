@@ -1,4 +1,4 @@
-"""What a batching policy sees of a simulated replica."""
+"""What policies see of replicas, simulated and real; gathered when it is first looked at."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Snapshot:
         block_size: int,
         blocks: int,
         free: int,
-        running: Callable[[], list[Request]],
-        waiting: Callable[[], list[Request]],
+        running: Callable[[], Sequence[Request]],
+        waiting: Callable[[], Sequence[Request]],
     ) -> None:
         self.now, self.iteration = now, iteration
         self.block_size, self.blocks, self.free = block_size, blocks, free
-        self._running: Callable[[], list[Request]] | tuple[Request, ...] = running
-        self._waiting: Callable[[], list[Request]] | tuple[Request, ...] = waiting
+        self._running: Callable[[], Sequence[Request]] | tuple[Request, ...] = running
+        self._waiting: Callable[[], Sequence[Request]] | tuple[Request, ...] = waiting
 
     @property
     def running(self) -> tuple[Request, ...]:
