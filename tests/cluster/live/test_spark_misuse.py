@@ -6,6 +6,7 @@ On real Spark in local mode; skipped without PySpark or Java.
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from concurrent.futures import CancelledError
 
@@ -89,6 +90,21 @@ def test_what_cannot_be_is_refused(spark, monkeypatch):
     monkeypatch.setenv("PYSPARK_PIN_THREAD", "false")
     with pytest.raises(UserError, match="PYSPARK_PIN_THREAD"):
         UserFairness(spark)
+
+
+@pytest.mark.parametrize("level", ["live", "public"])
+def test_a_thread_that_dies_before_its_work_ends_the_job(spark, level, monkeypatch):
+    """As one of PySpark's does when the context is stopped just after its start."""
+
+    class Stillborn(threading.Thread):
+        def run(self):
+            raise RuntimeError("no properties")
+
+    with UserFairness(spark, level=level) as fairness:
+        monkeypatch.setattr("pyspark.InheritableThread", Stillborn)
+        job = fairness.submit("ada", naps(1, 1))
+        with pytest.raises(RuntimeError, match="no properties"):
+            job.result(timeout=60)
 
 
 @pytest.mark.parametrize("level", ["live", "public"])

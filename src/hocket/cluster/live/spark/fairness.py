@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from functools import partial
 from statistics import median
 from threading import Event, Lock
 from types import TracebackType
@@ -187,15 +188,26 @@ class UserFairness:
     def _begin(self, job: LiveJob) -> None:
         """Start a job's thread, which Spark ties to the local properties that are set in it.
 
-        Where there is no Spark any more, that is how the job ends.
+        Where there is no Spark any more, that is how the job ends: here, or in its thread, where
+        PySpark sets the properties before it calls anything of ours.
         """
         try:
             thread = need("pyspark", "spark").InheritableThread(target=self._run, args=(job,))
+            thread.run = partial(self._guarded, job, thread.run)
             thread.daemon = True
             thread.start()
         except BaseException as error:
-            if job.set_running_or_notify_cancel():
-                job.set_exception(self._told(error))
+            self._never_began(job, error)
+
+    def _guarded(self, job: LiveJob, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except BaseException as error:
+            self._never_began(job, error)
+
+    def _never_began(self, job: LiveJob, error: BaseException) -> None:
+        if job.set_running_or_notify_cancel():
+            job.set_exception(self._told(error))
 
     def _run(self, job: LiveJob) -> None:
         if not job.set_running_or_notify_cancel():
